@@ -1,0 +1,213 @@
+"""What the house asks of providers, in the house's own words.
+
+An adapter turns their words into these and nothing else: no database, no Flask. A provider fails in three ways:
+
+    ProviderError
+    ├── ProviderRefused      they understood and said no (tell the payer); `permanent` says whether asking again can help
+    ├── ProviderUnreachable  no answer that can be trusted: the outcome is UNKNOWN, so ask before doing it again
+    └── BadSignature         what arrived was not signed by them, or not for us
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+
+class ProviderError(Exception):
+    """Something went wrong with a provider."""
+
+
+class ProviderRefused(ProviderError):
+    """They understood us and said no. `code` is their word for why, for logs and staff, never for payers."""
+
+    def __init__(self, code: str, *, permanent: bool = True) -> None:
+        super().__init__(code)
+        self.code = code
+        self.permanent = permanent
+
+
+class ProviderUnreachable(ProviderError):
+    """No answer, or none that can be trusted: what we asked for may or may not have happened. Ask before acting again."""
+
+
+class BadSignature(ProviderError):
+    """Not signed by them, or not meant for us. `reason` is a short fixed word, fit for a metric label; no payload in it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Channel(StrEnum):
+    """How the money came. The word stands in account names, so it never changes."""
+
+    WECHAT_PAY = "wechat_pay"
+    ALIPAY = "alipay"
+
+
+class NewsKind(StrEnum):
+    """What a provider can tell us about one payment."""
+
+    PAID = "PAID"
+    CLOSED = "CLOSED"
+    """Closed without any money taken: it can no longer be paid."""
+    NOT_PAID = "NOT_PAID"
+    """Known to them, still payable, no money taken yet. Only ever an answer to a question."""
+    NOT_FOUND = "NOT_FOUND"
+    """They never heard of it. Only ever an answer to a question."""
+    REFUNDED = "REFUNDED"
+    """Money went back to the payer, which also says that the payment had been paid."""
+    REFUND_FAILED = "REFUND_FAILED"
+    """A refund did not go through (WeChat ABNORMAL or CLOSED); the payment had been paid."""
+    OTHER = "OTHER"
+    """Authentic and ours, but nothing that moves money; kept, never guessed at."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentNews:
+    """One authentic piece of news about one payment, from a notice, an answer or a daily bill.
+
+    The merchant and the app were already found to be ours; amount, currency and order are for the house to judge.
+    Amounts are fen. `happened_at` is aware UTC.
+    """
+
+    notification_id: str
+    """The provider's own id for this delivery, the same on each retry; for answers the asker makes one."""
+    kind: NewsKind
+    payment_no: str
+    """Our number, as the provider repeats it (out_trade_no)."""
+    provider_payment_no: str | None = None
+    """Their number of the payment (transaction_id, trade_no)."""
+    amount_fen: int | None = None
+    """What the payment was for: their total, coupons included."""
+    currency: str = "CNY"
+    happened_at: datetime | None = None
+    """When they took the money, or closed the payment, or sent it back."""
+    refund_no: str | None = None
+    """Our number of the refund, or theirs where we gave none."""
+    provider_refund_no: str | None = None
+    refund_fen: int | None = None
+    """This refund alone (WeChat)."""
+    refunded_total_fen: int | None = None
+    """All refunds of this payment so far (Alipay counts them together)."""
+    payer_subject: str | None = None
+    """Who paid, under the app's own id; informative only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenedPayment:
+    """A payment that now stands at the provider and waits for the payer."""
+
+    handle: str
+    """What the phone needs to pay it: WeChat's prepay_id, Alipay's trade_no."""
+
+
+class PaymentProvider(Protocol):
+    """One merchant account at one payment provider, reached through one mini-program."""
+
+    channel: Channel
+    merchant: str
+    """The merchant number, as it stands in account names and inbox keys."""
+
+    def freeze(
+        self, *, payment_no: str, amount_fen: int, description: str, expires_at: datetime, payer_subject: str
+    ) -> bytes:
+        """The exact request that will open this payment; the same bytes are sent on every retry. No call is made."""
+
+    def open_payment(self, frozen: bytes) -> OpenedPayment:
+        """Send a frozen request. Raises ProviderRefused, or ProviderUnreachable (then ask, and send the same again)."""
+
+    def launch(self, handle: str, *, now: datetime) -> dict[str, str]:
+        """The parameters that the phone passes to its own pay function, freshly signed. No call is made."""
+
+    def ask(self, payment_no: str) -> PaymentNews:
+        """What they know of this payment now. NOT_FOUND is an answer. Raises ProviderUnreachable, ProviderRefused."""
+
+    def close(self, payment_no: str) -> None:
+        """After this returns it can never be paid. Raises ProviderRefused (it was paid: ask) or ProviderUnreachable."""
+
+    def open_notice(self, headers: Mapping[str, str], raw: bytes, *, now: datetime) -> PaymentNews:
+        """Verify and open a notice from its raw bytes. Raises BadSignature and nothing else; never calls out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RealName:
+    """A person's name and resident ID number (never logged: repr is masked)."""
+
+    name: str
+    id_number: str
+
+    def __repr__(self) -> str:
+        return "RealName(***)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlatformIdentity:
+    """Who the platform says is on the phone."""
+
+    subject: str
+    """openid, or Alipay's open_id / user_id: unique under one app id."""
+    union_subject: str | None = None
+    real_name: RealName | None = None
+    """Only where the platform itself vouches for it and the app holds that grant (Alipay)."""
+
+    def __repr__(self) -> str:
+        return "PlatformIdentity(***)"
+
+
+class LoginProvider(Protocol):
+    def sign_in(self, code: str) -> PlatformIdentity:
+        """Trade the phone's one-time code. Raises ProviderRefused (bad or used code) or ProviderUnreachable."""
+
+
+class NameVerdict(StrEnum):
+    MATCH = "MATCH"
+    MISMATCH = "MISMATCH"
+    NO_RECORD = "NO_RECORD"
+
+
+class NameProvider(Protocol):
+    def check(self, person: RealName, *, phone: str | None) -> NameVerdict:
+        """Do name, ID number (and phone) belong together? Raises ProviderUnreachable, ProviderRefused."""
+
+
+class FaceVerdict(StrEnum):
+    PENDING = "PENDING"
+    PASSED = "PASSED"
+    FAILED = "FAILED"
+    """The comparison was made and did not match, or the check broke: another try is fair."""
+    DECLINED = "DECLINED"
+    """The person turned it down or gave it no permission: offer the way without a face at once."""
+    EXPIRED = "EXPIRED"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartedFaceCheck:
+    reference: str
+    """Their id of the check (verify_id, certify_id)."""
+    launch: dict[str, str]
+    """What the phone's own face function takes."""
+    valid_for_seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaceAnswer:
+    verdict: FaceVerdict
+    provider_code: str
+    """Their raw result code, kept as it came."""
+
+
+class FaceProvider(Protocol):
+    name: str
+
+    def start(self, person: RealName, *, check_no: str, subject: str) -> StartedFaceCheck:
+        """Open a face check under our own number. Raises ProviderRefused, ProviderUnreachable."""
+
+    def ask(self, reference: str, person: RealName, *, check_no: str, subject: str) -> FaceAnswer:
+        """Their verdict, from their server. Raises ProviderUnreachable, ProviderRefused."""
