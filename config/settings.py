@@ -1,0 +1,185 @@
+"""Settings: everything that differs between one installation and the next, from the environment, checked at the start.
+
+Every name starts with CANBAO_. A missing or a misspelt one stops the start with a sentence; none is guessed. Secrets stand in
+files under CANBAO_SECRETS_DIR; the environment only says where.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HOME: Final = Path(__file__).resolve().parent.parent
+PREFIX: Final = "CANBAO_"
+
+
+class SettingsFault(Exception):
+    """The settings cannot be used. Each sentence names the setting or the file and key, and gives a right example."""
+
+
+class Mode(StrEnum):
+    SANDBOX = "sandbox"
+    PRODUCTION = "production"
+
+
+class Settings(BaseSettings):
+    """One attribute for each CANBAO_ name; the text beside it becomes the reference table."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    mode: Mode = Field(
+        Mode.SANDBOX, description="sandbox, or production. Production refuses figures that nobody has confirmed."
+    )
+    database_url: str | None = Field(
+        None, description="PostgreSQL 16 or newer, as postgresql+psycopg://…; unset: the embedded one."
+    )
+    embedded_postgres: str = Field("18", description="Which embedded PostgreSQL: 18 or 16.")
+    public_url: str = Field(
+        "http://127.0.0.1:8001", description="Where providers reach /webhooks: https, a public name, no query."
+    )
+    state_dir: Path = Field(HOME / ".canbao", description="The embedded database and the sandbox's own state.")
+    secrets_dir: Path = Field(
+        HOME / ".canbao" / "secrets", description="Folder with every key file; nothing secret stands elsewhere."
+    )
+    regions_dir: Path | None = Field(None, description="More rulebooks, or confirmed ones in place of ours.")
+    miniprograms_file: Path = Field(
+        HOME / "config" / "miniprograms.sandbox.yaml", description="Mini-programs, merchants and their key files."
+    )
+    trusted_proxies: int = Field(0, ge=0, description="How many reverse proxies of ours stand in front (X-Forwarded-For hops).")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    wechat_api_url: str = Field("https://api.weixin.qq.com", description="WeChat open platform.")
+    wechat_pay_url: str = Field("https://api.mch.weixin.qq.com", description="WeChat Pay v3.")
+    alipay_gateway_url: str = Field("https://openapi.alipay.com/gateway.do", description="Alipay gateway.")
+    aliyun_identity_url: str = Field("https://cloudauth.aliyuncs.com", description="Alibaba Cloud identity checks.")
+    aliyun_sms_url: str = Field("https://dysmsapi.aliyuncs.com", description="Alibaba Cloud SMS.")
+
+    @property
+    def in_production(self) -> bool:
+        return self.mode is Mode.PRODUCTION
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings. Raises SettingsFault with one sentence a fault."""
+    given = dict(os.environ if environment is None else environment)
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    faults = []
+    for name in sorted(given):
+        # pydantic-settings accepts a misspelt name in silence, and the default would reign in production.
+        if name.upper().startswith(PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            faults.append(f"{name}: there is no such setting" + (f"; did you mean {near[0]}?" if near else ""))
+    try:
+        settings = Settings(
+            **{name: given[PREFIX + name.upper()] for name in Settings.model_fields if PREFIX + name.upper() in given}
+        )
+    except ValidationError as fault:
+        faults += [f"{PREFIX}{str(each['loc'][0]).upper()}: {each['msg']}" for each in fault.errors()]
+    else:
+        faults += _production_faults(settings, given)
+    if faults:
+        raise SettingsFault("\n".join(faults))
+    return settings
+
+
+def _production_faults(settings: Settings, given: Mapping[str, str]) -> list[str]:
+    if not settings.in_production:
+        return []
+    examples = {
+        "DATABASE_URL": "postgresql+psycopg://canbao@db/canbao",
+        "PUBLIC_URL": "https://pay.example.gov.cn",
+        "SECRETS_DIR": "/etc/canbao/secrets",
+        "MINIPROGRAMS_FILE": "/etc/canbao/miniprograms.yaml",
+    }
+    faults = [
+        f"{PREFIX}{name}: production needs it, such as {example}"
+        for name, example in examples.items()
+        if PREFIX + name not in given
+    ]
+    if PREFIX + "PUBLIC_URL" in given and not settings.public_url.startswith("https://"):
+        faults.append(f"{PREFIX}PUBLIC_URL: providers only call https, such as {examples['PUBLIC_URL']}")
+    return faults
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Miniprogram(_Entry):
+    """One mini-program (or app) as the platform knows it."""
+
+    title: str
+    platform: str = Field(pattern="^(wechat|alipay|app)$")
+    app_id: str = Field(min_length=1, max_length=32)
+    regions: tuple[str, ...] = Field(min_length=1)
+    """Region codes it serves; bills of other regions cannot be paid here."""
+    merchant: str | None = None
+    """Where its payments go; without one it takes no payments."""
+    app_secret_file: str | None = None
+    app_private_key_file: str | None = None
+    alipay_public_key_file: str | None = None
+
+
+class Merchant(_Entry):
+    """One merchant account: where money arrives for one collection authority."""
+
+    channel: str = Field(pattern="^(wechat_pay|alipay)$")
+    authority: str
+    private_key_file: str | None = None
+    certificate_serial: str | None = None
+    apiv3_key_file: str | None = None
+    platform_keys: dict[str, str] = Field(default_factory=dict)
+    """Serial → file: WeChat Pay public keys and platform certificates side by side."""
+    response_key: str | None = None
+
+
+class Aliyun(_Entry):
+    access_key_id_file: str
+    access_key_secret_file: str
+
+
+class Partners(_Entry):
+    """Who we are to the platforms: the content of CANBAO_MINIPROGRAMS_FILE."""
+
+    miniprograms: dict[str, Miniprogram]
+    merchants: dict[str, Merchant]
+    aliyun: Aliyun
+
+
+def load_partners(path: Path) -> Partners:
+    """Read the mini-programs file. Raises SettingsFault naming file and key."""
+    try:
+        given: Any = yaml.safe_load(path.read_text())
+        partners = Partners.model_validate(given)
+    except (OSError, yaml.YAMLError) as fault:
+        raise SettingsFault(f"{path.name}: cannot be read: {fault}") from None
+    except ValidationError as fault:
+        raise SettingsFault(
+            "\n".join(f"{path.name}: {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in fault.errors())
+        ) from None
+    faults = [
+        f"{path.name}: miniprograms.{code}.merchant: {program.merchant!r} is not among merchants, such as {next(iter(partners.merchants))!r}"
+        for code, program in partners.miniprograms.items()
+        if program.merchant is not None and program.merchant not in partners.merchants
+    ]
+    if faults:
+        raise SettingsFault("\n".join(faults))
+    return partners
+
+
+def secret(settings: Settings, name: str | None) -> str:
+    """The content of one secret file, without the line end. Raises SettingsFault naming the file."""
+    path = settings.secrets_dir / (name or "")
+    try:
+        return path.read_text().strip()
+    except OSError:
+        raise SettingsFault(f"{path.name or '(no name given)'}: not found in CANBAO_SECRETS_DIR") from None
