@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,10 +31,10 @@ class Mode(StrEnum):
     PRODUCTION = "production"
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """One attribute for each CANBAO_ name; the text beside it becomes the reference table."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     mode: Mode = Field(
         Mode.SANDBOX, description="sandbox, or production. Production refuses figures that nobody has confirmed."
@@ -74,13 +73,13 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     faults = []
     for name in sorted(given):
-        # pydantic-settings accepts a misspelt name in silence, and the default would reign in production.
+        # A misspelt name accepted in silence would let a default reign in production.
         if name.upper().startswith(PREFIX) and name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             faults.append(f"{name}: there is no such setting" + (f"; did you mean {near[0]}?" if near else ""))
     try:
-        settings = Settings(
-            **{name: given[PREFIX + name.upper()] for name in Settings.model_fields if PREFIX + name.upper() in given}
+        settings = Settings.model_validate(
+            {name: given[PREFIX + name.upper()] for name in Settings.model_fields if PREFIX + name.upper() in given}
         )
     except ValidationError as fault:
         faults += [f"{PREFIX}{str(each['loc'][0]).upper()}: {each['msg']}" for each in fault.errors()]
