@@ -115,9 +115,7 @@ class PaymentProvider(Protocol):
     merchant: str
     """The merchant number, as it stands in account names and inbox keys."""
 
-    def freeze(
-        self, *, payment_no: str, amount_fen: int, description: str, expires_at: datetime, payer_subject: str
-    ) -> bytes:
+    def freeze(self, *, payment_no: str, amount_fen: int, description: str, expires_at: datetime, payer_subject: str) -> bytes:
         """The exact request that will open this payment; the same bytes are sent on every retry. No call is made."""
 
     def open_payment(self, frozen: bytes) -> OpenedPayment:
