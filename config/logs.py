@@ -93,4 +93,4 @@ def set_up_logs(*, level: str = "INFO", stream: Any = None) -> None:
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger whose events are past participles: `payment.settled`."""
-    return structlog.stdlib.get_logger(name)  # type: ignore[no-any-return]
+    return structlog.stdlib.get_logger(name)

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.hashes import SM3
 from cryptography.hazmat.primitives.hmac import HMAC
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 VERSION: Final = 1
@@ -65,7 +65,7 @@ class _Sm4Gcm:
         return worker.update(data[:-TAG_BYTES]) + worker.finalize()
 
 
-ALGORITHMS: Final = {"SM4-GCM": (_Sm4Gcm, 16), "AES-256-GCM": (AESGCM, 32)}
+ALGORITHMS: Final[dict[str, tuple[Callable[[bytes], _Algorithm], int]]] = {"SM4-GCM": (_Sm4Gcm, 16), "AES-256-GCM": (AESGCM, 32)}
 """Name in the key file → (cipher, key length in bytes)."""
 
 

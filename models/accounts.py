@@ -1,0 +1,65 @@
+"""Accounts: a platform identity that signs in through one mini-program, and its sessions."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Identity, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from models.base import Base, new_id, place
+from models.people import Person
+
+
+class Account(Base):
+    """Who is on the phone. An openid is unique under its app alone, so the mini-program is part of the key."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (UniqueConstraint("miniprogram", "subject_index"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    miniprogram: Mapped[str]
+    subject_sealed: Mapped[bytes]
+    """openid, or Alipay's open_id or user_id."""
+    subject_index: Mapped[bytes]
+    person_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("persons.id"), index=True)
+    """Set when the identity is VERIFIED, never before."""
+    elder_mode: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+
+    person: Mapped[Person | None] = relationship(lazy="joined")
+
+    @staticmethod
+    def subject_place(row_id: uuid.UUID) -> str:
+        return place("accounts", "subject_sealed", row_id)
+
+
+class AccountSession(Base):
+    """A bearer token's life. Only the token's SHA-256 is kept."""
+
+    __tablename__ = "account_sessions"
+    __table_args__ = (Index(None, "account_id", postgresql_where=text("revoked_at IS NULL")),)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"))
+    token_hash: Mapped[bytes] = mapped_column(unique=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+    account: Mapped[Account] = relationship(lazy="joined")
+
+
+class IdempotencyKey(Base):
+    """A creating request that was already carried out: same key and body → the same result, told again."""
+
+    __tablename__ = "idempotency_keys"
+
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    route: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_hash: Mapped[bytes]
+    """SHA-256 of the canonical body; answers are rebuilt, never kept, since they hold tokens and stale signatures."""
+    result_id: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(index=True)

@@ -1,0 +1,156 @@
+"""Identity: what an account has proven about who it is, and the face checks on the way."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Moves, Stateful, new_id, one_of, place
+
+
+class VerificationState(StrEnum):
+    """How far an account has come (domain §8.4)."""
+
+    NONE = "NONE"
+    NAME_ID_MATCHED = "NAME_ID_MATCHED"
+    FACE_PENDING = "FACE_PENDING"
+    VERIFIED = "VERIFIED"
+    DECLINED = "DECLINED"
+    FAILED = "FAILED"
+
+
+_V = VerificationState
+
+
+class IdentityVerification(Stateful, Base):
+    """One account's way from a typed name to a verified person."""
+
+    __tablename__ = "identity_verifications"
+    __table_args__ = (one_of(VerificationState),)
+    MOVES: ClassVar[Moves] = Moves(
+        "identity_verification",
+        {
+            (_V.NONE, _V.NAME_ID_MATCHED): "identity.name_matched",
+            (_V.NAME_ID_MATCHED, _V.NAME_ID_MATCHED): "identity.name_matched_again",
+            (_V.FAILED, _V.NAME_ID_MATCHED): "identity.name_matched_again",
+            (_V.DECLINED, _V.NAME_ID_MATCHED): "identity.name_matched_again",
+            (_V.FACE_PENDING, _V.NAME_ID_MATCHED): "identity.face_abandoned",
+            (_V.NONE, _V.VERIFIED): "identity.vouched_for_by_platform",
+            (_V.NAME_ID_MATCHED, _V.FACE_PENDING): "identity.face_started",
+            (_V.FACE_PENDING, _V.FACE_PENDING): "identity.face_started_again",
+            (_V.FAILED, _V.FACE_PENDING): "identity.face_started_again",
+            (_V.DECLINED, _V.FACE_PENDING): "identity.face_started_again",
+            (_V.FACE_PENDING, _V.VERIFIED): "identity.verified",
+            (_V.FACE_PENDING, _V.FAILED): "identity.face_failed",
+            (_V.FACE_PENDING, _V.DECLINED): "identity.face_declined",
+        },
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"), unique=True)
+    state: Mapped[str] = mapped_column(default=VerificationState.NONE)
+    name_sealed: Mapped[bytes | None]
+    id_number_sealed: Mapped[bytes | None]
+    name_masked: Mapped[str | None]
+    id_number_masked: Mapped[str | None]
+    method: Mapped[str | None]
+    """What proved it: wechat_face, alipay_face, alipay_account."""
+    verified_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+    @staticmethod
+    def place_of(column: str, row_id: uuid.UUID) -> str:
+        return place("identity_verifications", column, row_id)
+
+    def match_name(self, *, who: str, at: datetime) -> None:
+        """Name and ID number belong together, says the authority."""
+        self._move(_V.NAME_ID_MATCHED, who=who, at=at)
+
+    def start_face(self, *, who: str, at: datetime) -> None:
+        self._move(_V.FACE_PENDING, who=who, at=at)
+
+    def verify(self, *, method: str, who: str, at: datetime) -> None:
+        self._move(_V.VERIFIED, who=who, at=at)
+        self.method, self.verified_at = method, at
+
+    def fail(self, *, who: str, at: datetime) -> None:
+        self._move(_V.FAILED, who=who, at=at)
+
+    def decline(self, *, who: str, at: datetime) -> None:
+        """Turned down by the person: not a failure (人脸识别办法 Art 10)."""
+        self._move(_V.DECLINED, who=who, at=at)
+
+    @property
+    def may_start_face(self) -> bool:
+        return self.MOVES.allows(self.state, _V.FACE_PENDING)
+
+
+class FaceCheckState(StrEnum):
+    """One try before a camera."""
+
+    CREATED = "CREATED"
+    PENDING = "PENDING"
+    PASSED = "PASSED"
+    FAILED = "FAILED"
+    DECLINED = "DECLINED"
+    EXPIRED = "EXPIRED"
+
+
+_F = FaceCheckState
+
+
+class FaceCheck(Stateful, Base):
+    """A face check at a platform. Pictures and templates are never stored; the platform's raw code is."""
+
+    __tablename__ = "face_checks"
+    __table_args__ = (
+        one_of(FaceCheckState),
+        Index(None, "account_id", "created_at"),
+        Index(None, "expires_at", postgresql_where=text("state IN ('CREATED', 'PENDING')")),
+    )
+    MOVES: ClassVar[Moves] = Moves(
+        "face_check",
+        {
+            (_F.CREATED, _F.PENDING): "face_check.started",
+            (_F.CREATED, _F.FAILED): "face_check.refused",
+            (_F.CREATED, _F.EXPIRED): "face_check.expired",
+            (_F.PENDING, _F.PASSED): "face_check.passed",
+            (_F.PENDING, _F.FAILED): "face_check.failed",
+            (_F.PENDING, _F.DECLINED): "face_check.declined",
+            (_F.PENDING, _F.EXPIRED): "face_check.expired",
+        },
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"))
+    check_no: Mapped[str] = mapped_column(unique=True)
+    """Our number at the platform (out_seq_no, outer_order_no)."""
+    provider: Mapped[str]
+    state: Mapped[str] = mapped_column(default=FaceCheckState.CREATED)
+    reference_sealed: Mapped[bytes | None]
+    """Their id of the check; whoever holds it can run the check, so it is sealed."""
+    provider_code: Mapped[str | None]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+    @staticmethod
+    def reference_place(row_id: uuid.UUID) -> str:
+        return place("face_checks", "reference_sealed", row_id)
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in (_F.CREATED, _F.PENDING)
+
+    def start(self, *, who: str, at: datetime) -> None:
+        self._move(_F.PENDING, who=who, at=at)
+
+    def finish(self, outcome: FaceCheckState, *, provider_code: str, who: str, at: datetime) -> None:
+        """The platform's own verdict, or our clock's (EXPIRED)."""
+        self._move(outcome, who=who, at=at)
+        self.provider_code, self.finished_at = provider_code, at

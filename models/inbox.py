@@ -1,0 +1,63 @@
+"""The inbox: every authentic piece of news about money, kept before anything is done about it."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, new_id, one_of, place
+
+
+class NoticeState(StrEnum):
+    WAITING = "WAITING"
+    SETTLED = "SETTLED"
+    PARKED = "PARKED"
+    """Its money stands in a named account and a person has to look (`canbao inbox`)."""
+
+
+class Notice(Base):
+    """A notice (pushed) or an answer with news (pulled). The same key never gets in twice."""
+
+    __tablename__ = "notices"
+    __table_args__ = (
+        one_of(NoticeState),
+        UniqueConstraint("merchant_account", "notification_id"),
+        Index("ix_notices_waiting", "id", postgresql_where=text("state = 'WAITING'")),
+        Index("ix_notices_parked", "id", postgresql_where=text("state = 'PARKED'")),
+        Index(None, "payment_no"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    merchant_account: Mapped[str]
+    """`{channel}:{merchant}`."""
+    notification_id: Mapped[str]
+    """The provider's own id of the delivery, or `query:{payment_no}:{state}:{their number}` for an answer."""
+    miniprogram: Mapped[str]
+    kind: Mapped[str]
+    payment_no: Mapped[str]
+    provider_payment_no: Mapped[str | None]
+    amount_fen: Mapped[int | None]
+    currency: Mapped[str]
+    happened_at: Mapped[datetime | None]
+    refund_no: Mapped[str | None]
+    provider_refund_no: Mapped[str | None]
+    refund_fen: Mapped[int | None]
+    refunded_total_fen: Mapped[int | None]
+    content_sealed: Mapped[bytes | None]
+    """The raw bytes as they came, for evidence; answers keep none."""
+    received_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(server_default=NoticeState.WAITING)
+    outcome: Mapped[str | None]
+    """What became of it: PAID, ALREADY, SURPLUS, UNCLAIMED, CLOSED, …"""
+    settled_at: Mapped[datetime | None]
+    resolved_at: Mapped[datetime | None]
+    resolution: Mapped[str | None]
+    """What a person did about a parked one, and who."""
+
+    @staticmethod
+    def content_place(row_id: uuid.UUID) -> str:
+        return place("notices", "content_sealed", row_id)

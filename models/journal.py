@@ -1,0 +1,84 @@
+"""The journal: one row is one transfer between two named accounts. Never updated, never deleted; the database sees to it.
+
+    clearing:{channel}:{merchant}         what the provider took in for us
+    contributions:{authority}:{insurance} paid, owed on to the authority
+    treasury:{authority}                  confirmed as received by the treasury
+    surplus:{payment_no}                  second, late or excess money, owed back to who paid
+    unknown:{channel}:{merchant}          authentic money without an order of ours
+    refunding:{refund_no}                 on its way back
+    fees:{merchant}                       provider fees seen in bills
+
+A transfer debits one account and credits another; `clearing` is what we hold, so its balance is debits less credits, and that
+must equal the provider's money to the fen.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, one_of
+
+
+class TransferKind(StrEnum):
+    SETTLED = "SETTLED"
+    SURPLUS = "SURPLUS"
+    UNCLAIMED = "UNCLAIMED"
+    REFUND_SEEN = "REFUND_SEEN"
+    """A refund that the provider made and we did not order."""
+    ASSIGNED = "ASSIGNED"
+    """Moved on by a person, with a reason."""
+    REVERSAL = "REVERSAL"
+    """A mistake, taken back by a transfer that points at the first."""
+
+
+def clearing(channel: str, merchant: str) -> str:
+    return f"clearing:{channel}:{merchant}"
+
+
+def contributions(authority: str, insurance_type: str) -> str:
+    return f"contributions:{authority}:{insurance_type}"
+
+
+def surplus(payment_no: str) -> str:
+    return f"surplus:{payment_no}"
+
+
+def unknown(channel: str, merchant: str) -> str:
+    return f"unknown:{channel}:{merchant}"
+
+
+class Transfer(Base):
+    __tablename__ = "transfers"
+    __table_args__ = (
+        one_of(TransferKind, "kind"),
+        CheckConstraint("amount_fen > 0", name="amount_positive"),
+        CheckConstraint("debit_account <> credit_account", name="two_accounts"),
+        Index(None, "payment_id"),
+        # A settled month moves its money once.
+        Index(
+            "uq_transfers_payment_id_bill_id_settled",
+            "payment_id",
+            "bill_id",
+            unique=True,
+            postgresql_where=text("kind = 'SETTLED'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    debit_account: Mapped[str]
+    credit_account: Mapped[str]
+    amount_fen: Mapped[int]
+    kind: Mapped[str]
+    payment_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("payments.id"))
+    bill_id: Mapped[int | None] = mapped_column(ForeignKey("contribution_bills.id"))
+    notice_id: Mapped[uuid.UUID | None]
+    """The news that caused it. No foreign key: old notices are purged, transfers never."""
+    reverses_id: Mapped[int | None] = mapped_column(ForeignKey("transfers.id"))
+    reason: Mapped[str | None]
+    who: Mapped[str]
+    at: Mapped[datetime]

@@ -1,0 +1,37 @@
+"""Every table, imported once, for Alembic and for those who need the whole metadata."""
+
+from models import (
+    accounts,
+    audit,
+    bills,
+    consents,
+    enrollments,
+    identity,
+    inbox,
+    insured_persons,
+    journal,
+    messages,
+    orders,
+    payments,
+    people,
+)
+from models.base import Base
+
+metadata = Base.metadata
+
+__all__ = [
+    "accounts",
+    "audit",
+    "bills",
+    "consents",
+    "enrollments",
+    "identity",
+    "inbox",
+    "insured_persons",
+    "journal",
+    "messages",
+    "metadata",
+    "orders",
+    "payments",
+    "people",
+]
