@@ -1,0 +1,75 @@
+"""Puts the sandbox together: one Flask app with every provider's door, its own control API and its page."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from flask import Flask, request
+
+from sandbox import alipay_words, control, control_state, wechat_open, wechat_pay, wechat_pay_words
+from sandbox.core import Core
+from sandbox.keys import load_keys
+from sandbox.notices import Courier
+from sandbox.store import Store
+from sandbox.world import WORLD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+EXTENSION = "canbao-sandbox"
+LARGEST_BODY = 1024 * 1024
+
+
+def create_sandbox(
+    home: Path,
+    *,
+    clock: Callable[[], float] = time.time,
+    notice_time_scale: float = 1.0,
+    canbao_url: str = "http://127.0.0.1:8000",
+    letterbox_url: str = "http://127.0.0.1:8001",
+    know_everyone: bool = False,
+) -> Flask:
+    """Open the sandbox that lives in this folder, making it if need be, and set its couriers going."""
+    store = Store(home)
+    courier = Courier(store, clock=clock, time_scale=notice_time_scale)
+    core = Core(
+        world=WORLD,
+        keys=load_keys(home, WORLD),
+        store=store,
+        courier=courier,
+        clock=clock,
+        canbao_url=canbao_url.rstrip("/"),
+        letterbox_url=letterbox_url.rstrip("/"),
+        know_everyone=know_everyone,
+    )
+    courier.teach("wechat_pay", wechat_pay_words.notice_sealer(core))
+    courier.teach("alipay", alipay_words.notice_sealer(core))
+    app = Flask("sandbox", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.extensions[EXTENSION] = core
+
+    @app.before_request
+    def read_everything() -> None:
+        # What stays unread would be taken for the next request on a kept-alive connection.
+        request.get_data(cache=True)
+
+    for make in (wechat_open, wechat_pay, control, control_state):
+        app.register_blueprint(make.blueprint(core))
+    courier.start()
+    return app
+
+
+def core_of(app: Flask) -> Core:
+    core = app.extensions[EXTENSION]
+    if not isinstance(core, Core):
+        raise TypeError("this app is no sandbox")
+    return core
+
+
+def close_sandbox(app: Flask) -> None:
+    """Stop the couriers and close the file; the queue keeps what was not delivered."""
+    core = core_of(app)
+    core.courier.stop()
+    core.store.close()

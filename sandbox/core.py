@@ -1,0 +1,79 @@
+"""What every provider of the sandbox shares: the world, its keys, its memory, its clock and its addresses."""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+import string
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sandbox.keys import Keys
+from sandbox.notices import Courier
+from sandbox.store import Store
+from sandbox.world import World
+
+BEIJING = dt.timezone(dt.timedelta(hours=8))
+DIGITS = string.digits
+LETTERS = string.ascii_letters + string.digits
+
+
+@dataclass(kw_only=True)
+class Core:
+    """One running sandbox."""
+
+    world: World
+    keys: Keys
+    store: Store
+    courier: Courier
+    clock: Callable[[], float]
+    canbao_url: str
+    letterbox_url: str
+    know_everyone: bool = False
+
+    def now(self) -> float:
+        return self.clock()
+
+
+def rfc3339(at: float) -> str:
+    """Write an instant as WeChat Pay does: to the second, with Beijing's offset."""
+    return dt.datetime.fromtimestamp(int(at), BEIJING).isoformat()
+
+
+def wall_clock(at: float) -> str:
+    """Write an instant as Alipay does: Beijing's wall clock without an offset."""
+    return dt.datetime.fromtimestamp(int(at), BEIJING).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def day(at: float) -> str:
+    return dt.datetime.fromtimestamp(at, BEIJING).strftime("%Y%m%d")
+
+
+def read_rfc3339(text: str) -> float | None:
+    """Read an instant with its offset; without one it means nothing."""
+    try:
+        read = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return read.timestamp() if read.tzinfo else None
+
+
+def read_wall_clock(text: str) -> float | None:
+    try:
+        read = dt.datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=BEIJING)
+    except ValueError:
+        return None
+    return read.timestamp()
+
+
+def digits(length: int) -> str:
+    return "".join(secrets.choice(DIGITS) for _ in range(length))
+
+
+def letters(length: int) -> str:
+    return "".join(secrets.choice(LETTERS) for _ in range(length))
+
+
+def yuan(fen: int) -> str:
+    """Write fen as Alipay's yuan with two decimals."""
+    return f"{fen // 100}.{fen % 100:02d}"

@@ -1,0 +1,207 @@
+"""Every key of the sandbox's world: made once under its home, handed to the merchant by `issue`, used to sign and verify."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime as dt
+import os
+import secrets
+import string
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.x509.oid import NameOID
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sandbox.world import World
+
+ALPHABET = string.ascii_letters + string.digits
+CERTIFICATE_YEARS = 5
+
+
+def sign(key: rsa.RSAPrivateKey, message: bytes) -> str:
+    """RSA PKCS#1 v1.5 with SHA-256 in standard base64: what both payment providers call their signature."""
+    return base64.b64encode(key.sign(message, padding.PKCS1v15(), hashes.SHA256())).decode("ascii")
+
+
+def verifies(key: rsa.RSAPublicKey, message: bytes, signature: str) -> bool:
+    """Tell whether the base64 signature belongs to the message; garbage is simply no."""
+    try:
+        key.verify(base64.b64decode(signature, validate=True), message, padding.PKCS1v15(), hashes.SHA256())
+    except (InvalidSignature, binascii.Error, ValueError):
+        return False
+    return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class MerchantKeys:
+    """What WeChat Pay holds about one merchant: their public key, the shared secret, and its own two signing keys."""
+
+    merchant_public: rsa.RSAPublicKey
+    apiv3_key: str
+    public_mode_key: rsa.RSAPrivateKey
+    certificate_mode_key: rsa.RSAPrivateKey
+    certificate_pem: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlipayKeys:
+    """What Alipay holds about one app: the app's public key, and the key with which Alipay signs for that app."""
+
+    app_public: rsa.RSAPublicKey
+    alipay_private: rsa.RSAPrivateKey
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keys:
+    """The providers' side of every secret."""
+
+    app_secrets: dict[str, str]
+    wechat_pay: dict[str, MerchantKeys]
+    alipay: dict[str, AlipayKeys]
+    aliyun_access_key_id: str
+    aliyun_access_key_secret: str = field(repr=False)
+
+
+class KeyCupboard:
+    """The folder of keys under the sandbox's home; what is missing is made on first use, what is there stays."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder = home / "keys"
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def text(self, name: str, *, length: int = 32, prefix: str = "") -> str:
+        """Read the named secret text, or make one of that length."""
+        path = self.folder / name
+        if not path.exists():
+            made = prefix + "".join(secrets.choice(ALPHABET) for _ in range(length - len(prefix)))
+            write_private(path, made)
+        return path.read_text(encoding="ascii")
+
+    def key(self, name: str) -> rsa.RSAPrivateKey:
+        """Read the named RSA key, or make one."""
+        path = self.folder / name
+        if not path.exists():
+            write_private(path, private_pem(rsa.generate_private_key(public_exponent=65537, key_size=2048)))
+        loaded = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        if not isinstance(loaded, rsa.RSAPrivateKey):
+            raise TypeError(f"{path.name}: an RSA private key is needed here")
+        return loaded
+
+    def certificate(self, name: str, *, key: rsa.RSAPrivateKey, serial: str) -> str:
+        """Read the named certificate, or make a self-signed one with exactly this serial number."""
+        path = self.folder / name
+        if not path.exists():
+            write_private(path, self_signed(key, serial=serial))
+        return path.read_text(encoding="ascii")
+
+
+def private_pem(key: rsa.RSAPrivateKey) -> str:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode("ascii")
+
+
+def public_pem(key: rsa.RSAPublicKey) -> str:
+    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode("ascii")
+
+
+def self_signed(key: rsa.RSAPrivateKey, *, serial: str) -> str:
+    """Make the platform certificate that an older merchant would have downloaded."""
+    name = x509.Name(
+        [
+            x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Canbao sandbox"),
+            x509.NameAttribute(NameOID.COMMON_NAME, "Canbao sandbox platform certificate"),
+        ]
+    )
+    today = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(int(serial, 16))
+        .not_valid_before(today - dt.timedelta(days=1))
+        .not_valid_after(today + dt.timedelta(days=365 * CERTIFICATE_YEARS))
+        .sign(key, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM).decode("ascii")
+
+
+def write_private(path: Path, content: str) -> None:
+    """Write a file that only its owner may read; it appears whole or not at all."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(content)
+    draft.replace(path)
+
+
+def load_keys(home: Path, world: World) -> Keys:
+    """Read every key of the world, making those that are missing."""
+    cupboard = KeyCupboard(home)
+    wechat_pay = {}
+    for mchid, merchant in world.wechat_merchants.items():
+        certificate_key = cupboard.key(f"wechat-pay-{mchid}-platform-private-key.pem")
+        wechat_pay[mchid] = MerchantKeys(
+            merchant_public=cupboard.key(f"wechat-pay-{mchid}-merchant-private-key.pem").public_key(),
+            apiv3_key=cupboard.text(f"wechat-pay-{mchid}-apiv3-key.txt"),
+            public_mode_key=cupboard.key(f"wechat-pay-{mchid}-private-key.pem"),
+            certificate_mode_key=certificate_key,
+            certificate_pem=cupboard.certificate(
+                f"wechat-pay-{mchid}-platform-certificate.pem", key=certificate_key, serial=merchant.platform_serial
+            ),
+        )
+    alipay = {
+        app_id: AlipayKeys(
+            app_public=cupboard.key(f"alipay-{app_id}-app-private-key.pem").public_key(),
+            alipay_private=cupboard.key(f"alipay-{app_id}-alipay-private-key.pem"),
+        )
+        for app_id, app in world.apps.items()
+        if app.platform == "alipay"
+    }
+    return Keys(
+        app_secrets={
+            app_id: cupboard.text(f"wechat-{app_id}-app-secret.txt")
+            for app_id, app in world.apps.items()
+            if app.platform == "wechat"
+        },
+        wechat_pay=wechat_pay,
+        alipay=alipay,
+        aliyun_access_key_id=cupboard.text("aliyun-access-key-id.txt", length=24, prefix="LTAI"),
+        aliyun_access_key_secret=cupboard.text("aliyun-access-key-secret.txt", length=30),
+    )
+
+
+def issue(home: Path, secrets_dir: Path, world: World) -> list[str]:
+    """Write what a merchant downloads from, or keeps for, the providers' portals; running it again changes nothing."""
+    keys = load_keys(home, world)
+    kept = home / "keys"
+    files = {f"wechat-{app_id}-app-secret.txt": secret for app_id, secret in keys.app_secrets.items()}
+    for mchid, merchant in keys.wechat_pay.items():
+        private = f"wechat-pay-{mchid}-merchant-private-key.pem"
+        files[private] = (kept / private).read_text(encoding="ascii")
+        files[f"wechat-pay-{mchid}-apiv3-key.txt"] = merchant.apiv3_key
+        files[f"wechat-pay-{mchid}-public-key.pem"] = public_pem(merchant.public_mode_key.public_key())
+        files[f"wechat-pay-{mchid}-platform-certificate.pem"] = merchant.certificate_pem
+    for app_id, pair in keys.alipay.items():
+        private = f"alipay-{app_id}-app-private-key.pem"
+        files[private] = (kept / private).read_text(encoding="ascii")
+        files[f"alipay-{app_id}-alipay-public-key.pem"] = public_pem(pair.alipay_private.public_key())
+    files["aliyun-access-key-id.txt"] = keys.aliyun_access_key_id
+    files["aliyun-access-key-secret.txt"] = keys.aliyun_access_key_secret
+    secrets_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name, content in files.items():
+        path = secrets_dir / name
+        if not path.exists() or path.read_text(encoding="utf-8") != content:
+            write_private(path, content)
+        path.chmod(0o600)
+    return sorted(files)
