@@ -1,0 +1,267 @@
+"""One region on a day: every question is answered by one dated row, the region's own or its parents', or refused."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TypeVar
+
+from config.months import YearMonth
+from config.rulebook_amounts import AssessmentTable, table_of_bases, table_of_fixed_amounts
+from config.rulebook_facts import RegionHeader, Row, Status
+from config.rulebook_money import BaseLimits, Insurance, Rate, TierPlan
+from config.rulebook_rows import (
+    Agency,
+    AgeRule,
+    ApplicationKind,
+    ArrearsWindow,
+    Bank,
+    CalendarYear,
+    Capability,
+    CapabilityRule,
+    Document,
+    EligibilityRule,
+    FixedAges,
+    Hotline,
+    HotlineTopic,
+    HukouRule,
+    MinimumContribution,
+    Notice,
+    NoticePurpose,
+    PoolingAreaGroup,
+    RequiredDocuments,
+    StatutoryAges,
+)
+
+# What production refuses while TO_CONFIRM: figures, ages, capabilities. Texts, numbers and addresses say 以当地公布为准.
+_MUST_BE_KNOWN: tuple[type[Row], ...] = (
+    Insurance,
+    BaseLimits,
+    Rate,
+    TierPlan,
+    CapabilityRule,
+    ArrearsWindow,
+    EligibilityRule,
+    MinimumContribution,
+)
+
+R = TypeVar("R", bound=Row)
+
+
+class NoRuleInForce(LookupError):
+    """The region has no rule in force on that day."""
+
+    def __init__(self, region: str, what: str, on: date) -> None:
+        self.region, self.what, self.on = region, what, on
+        super().__init__(f"region {region} has no {what} in force on {on}; add a dated row to its rulebook")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counter:
+    """A window where people can do what the phone cannot."""
+
+    code: str
+    name: str
+    address: str
+    hours: str
+    phone: str
+    to_confirm: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolingArea:
+    """A handling area (参保统筹区)."""
+
+    code: str
+    name: str
+    parent: str
+    system: str
+    status: Status
+
+
+@dataclass(frozen=True)
+class Region:
+    """One region: its own rows, and behind them its parent's (a city behind its province, a province behind the country)."""
+
+    header: RegionHeader
+    parent: "Region | None"
+    rows: Mapping[type[Row], tuple[Row, ...]]
+    label: str = field(default="", repr=False)
+
+    @property
+    def code(self) -> str:
+        return self.header.code
+
+    @property
+    def name(self) -> str:
+        return self.header.name
+
+    @property
+    def province_code(self) -> str:
+        return self.header.province_code
+
+    @property
+    def authority(self) -> str:
+        """The collection authority that bills of this region are owed to."""
+        return self.header.authority or ""
+
+    @property
+    def timezone(self) -> str:
+        return self.header.timezone
+
+    # What a month costs
+
+    def insurance(self, insurance_type: str, on: date) -> Insurance:
+        """Find the insurance as offered on that day; raises NoRuleInForce."""
+        return self._the(Insurance, insurance_type, on, f"insurance {insurance_type}")
+
+    def insurances(self, on: date) -> tuple[Insurance, ...]:
+        """List the insurances that people may choose from on that day."""
+        return tuple(row for row in self.own(Insurance) if row.in_force(on))
+
+    def plans(self, insurance_type: str, on: date) -> tuple[TierPlan, ...]:
+        """List the plans offered on that day, the default first."""
+        offer = self.insurance(insurance_type, on)
+        ids = dict.fromkeys((offer.default_plan, *offer.plans))
+        found = (self.find(TierPlan, plan_id, on) for plan_id in ids)
+        return tuple(plan for plan in found if plan is not None)
+
+    def assessment_table(self, insurance_type: str, month: YearMonth, plan_id: str | None = None) -> AssessmentTable:
+        """Say what a coverage month costs under a plan, or under the region's default plan; raises NoRuleInForce."""
+        on = month.first_day
+        chosen = plan_id or self.insurance(insurance_type, on).default_plan
+        plan = self._the(TierPlan, chosen, on, f"tier plan {chosen}")
+        if plan.insurance_type != insurance_type:
+            raise NoRuleInForce(self.code, f"tier plan {chosen} for insurance {insurance_type}", on)
+        if plan.fixes_amounts:
+            return table_of_fixed_amounts(self.code, plan)
+        limits = self._the(BaseLimits, insurance_type, on, f"base limits for insurance {insurance_type}")
+        rate = self._the(Rate, insurance_type, on, f"contribution rate for insurance {insurance_type}")
+        return table_of_bases(self.code, plan, limits, rate)
+
+    def arrears_window(self, insurance_type: str, on: date) -> ArrearsWindow:
+        """Say which months may still be paid; raises NoRuleInForce."""
+        return self._the(ArrearsWindow, insurance_type, on, f"arrears window for insurance {insurance_type}")
+
+    # What the phone can do, and who may
+
+    def capability(self, capability: Capability, on: date) -> CapabilityRule:
+        """Say whether the phone can do it, and if not, why; raises NoRuleInForce."""
+        return self._the(CapabilityRule, capability.value, on, f"capability {capability.value}")
+
+    def age_rule(self, on: date) -> AgeRule:
+        """Find the ages between which people may enrol; choose it by the day of submission. Raises NoRuleInForce."""
+        rule = self._the(EligibilityRule, "AGE", on, "age rule")
+        if not isinstance(rule, FixedAges | StatutoryAges):
+            raise NoRuleInForce(self.code, "age rule", on)
+        return rule
+
+    def hukou_rule(self, on: date) -> HukouRule:
+        """Find whose registered residence lets them enrol; raises NoRuleInForce."""
+        rule = self._the(EligibilityRule, "HUKOU", on, "hukou rule")
+        if not isinstance(rule, HukouRule):
+            raise NoRuleInForce(self.code, "hukou rule", on)
+        return rule
+
+    def minimum_contribution_months(self, insurance_type: str, on: date) -> int:
+        """Say how many months must be paid by whoever draws the pension from that day; raises NoRuleInForce."""
+        what = f"minimum contribution period for insurance {insurance_type}"
+        return self._the(MinimumContribution, insurance_type, on, what).months
+
+    def required_documents(self, application: ApplicationKind, on: date) -> RequiredDocuments:
+        """Say which sets of documents are complete; raises NoRuleInForce."""
+        return self._the(RequiredDocuments, application.value, on, f"document rule for {application.value}")
+
+    def notice(self, purpose: NoticePurpose, on: date) -> Notice:
+        """Find the text to read and agree to; raises NoRuleInForce."""
+        return self._the(Notice, purpose.value, on, f"notice for {purpose.value}")
+
+    def notices(self, on: date) -> tuple[Notice, ...]:
+        """List the texts in force, one for each purpose that has one."""
+        found = (self.find(Notice, purpose.value, on) for purpose in NoticePurpose)
+        return tuple(notice for notice in found if notice is not None)
+
+    def calendar(self, year: int) -> CalendarYear | None:
+        """Find the official calendar of a year; None where it is not published yet."""
+        return next((row for row in self.all(CalendarYear) if row.year == year), None)
+
+    # Whom to ask, and where
+
+    def hotline(self, topic: HotlineTopic) -> Hotline:
+        """Find whom to call; every region answers for enrolment, and the other topics fall back on it."""
+        lines = {row.topic: row for row in reversed(self.all(Hotline))}
+        return lines.get(topic) or lines[HotlineTopic.ENROLLMENT]
+
+    def counter_for(self, agency_code: str | None = None) -> Counter:
+        """Find the window of the person's agency; without one, or with one that we do not know, the default window."""
+        agencies = self.agencies
+        agency = agencies.get(agency_code or "") or next(row for row in agencies.values() if row.default)
+        return Counter(
+            code=agency.code,
+            name=agency.title,
+            address=agency.address,
+            hours=agency.hours,
+            phone=agency.phone,
+            to_confirm=agency.status is Status.TO_CONFIRM,
+        )
+
+    @property
+    def agencies(self) -> Mapping[str, Agency]:
+        """The agencies by code."""
+        return {row.code: row for row in self.own(Agency)}
+
+    @property
+    def banks(self) -> Mapping[str, Bank]:
+        """The banks by code."""
+        return {row.code: row for row in self.own(Bank)}
+
+    @property
+    def documents(self) -> Mapping[str, Document]:
+        """The kinds of document by code."""
+        return {row.kind: row for row in reversed(self.all(Document))}
+
+    @property
+    def pooling_areas(self) -> Mapping[str, PoolingArea]:
+        """The handling areas by division code."""
+        return {
+            code: PoolingArea(code=code, name=name, parent=group.parent, system=group.system, status=group.status)
+            for group in self.own(PoolingAreaGroup)
+            for code, name in group.areas.items()
+        }
+
+    # How rows are found
+
+    def own(self, shape: type[R]) -> tuple[R, ...]:
+        """List the region's own rows of one kind."""
+        return tuple(row for row in self.rows.get(shape, ()) if isinstance(row, shape))
+
+    def all(self, shape: type[R]) -> tuple[R, ...]:
+        """List the rows of one kind, the region's own first, then its parents'."""
+        return self.own(shape) + (self.parent.all(shape) if self.parent else ())
+
+    def find(self, shape: type[R], key: str, on: date) -> R | None:
+        """Find the row in force: the region's own, and only where it is silent its parent's."""
+        for row in self.all(shape):
+            if key in row.keys and row.in_force(on):
+                return row
+        return None
+
+    def unconfirmed(self, on: date) -> list[str]:
+        """Name every figure, age and capability in force that is still TO_CONFIRM."""
+        offered = {plan_id for insurance in self.insurances(on) for plan_id in insurance.plans}
+        told = []
+        for shape in _MUST_BE_KNOWN:
+            for key in dict.fromkeys(key for row in self.all(shape) for key in row.keys):
+                row = self.find(shape, key, on)
+                if row is None or row.status is not Status.TO_CONFIRM or (shape is TierPlan and key not in offered):
+                    continue
+                told.append(
+                    f"region {self.code} {self.name}: {row.file}[{row.name}] is TO_CONFIRM ({row.source}); "
+                    "put a confirmed region folder into CANBAO_REGIONS_DIR"
+                )
+        return told
+
+    def _the(self, shape: type[R], key: str, on: date, what: str) -> R:
+        row = self.find(shape, key, on)
+        if row is None:
+            raise NoRuleInForce(self.code, what, on)
+        return row
