@@ -1,4 +1,7 @@
-"""Keys from files. What is wrong with a file is said in a sentence that names it and what should be there instead."""
+"""RSA keys: read from files, used to sign and to verify.
+
+What is wrong with a file is said in a sentence that names it and what should be there instead.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -40,6 +46,20 @@ class ProviderKey:
     """Upper-case hex serial number, where the file was a certificate."""
     expires_at: datetime | None = None
     """Certificates end, bare public keys do not."""
+
+
+def rsa_sign(key: RSAPrivateKey, text: bytes) -> str:
+    """PKCS#1 v1.5 with SHA-256 in base64: what WeChat Pay calls SHA256-RSA2048, and Alipay RSA2."""
+    return base64.b64encode(key.sign(text, PKCS1v15(), SHA256())).decode()
+
+
+def rsa_verifies(key: RSAPublicKey, signature: str, text: bytes) -> bool:
+    """The same the other way round; base64 is taken strictly."""
+    try:
+        key.verify(base64.b64decode(signature, validate=True), text, PKCS1v15(), SHA256())
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
 def load_private_key(path: str | Path) -> RSAPrivateKey:

@@ -70,6 +70,7 @@ SUCCESSES = range(200, 300)
 REFUSALS = range(400, 500)
 # A refusal for good would drop the payment over something that staff, or a minute, can put right.
 PASSING_REFUSALS = frozenset({"SIGN_ERROR", "NO_AUTH", "RULE_LIMIT", "NOT_ENOUGH", "FREQUENCY_LIMIT"})
+ALREADY_PAID = frozenset({"ORDERPAID", "ORDER_PAID"})
 # Said with a 4xx now and then, and still meaning: we do not know either.
 UNKNOWN_OUTCOMES = frozenset({"SYSTEM_ERROR", "SYSTEMERROR", "FREQUENCY_LIMITED", "BANK_ERROR"})
 
@@ -120,7 +121,13 @@ class WeChatPay:
         )
 
     def open_payment(self, frozen: bytes) -> OpenedPayment:
-        answer = self._call("POST", "/v3/pay/transactions/jsapi", frozen)
+        try:
+            answer = self._call("POST", "/v3/pay/transactions/jsapi", frozen)
+        except ProviderRefused as refusal:
+            if refusal.code in ALREADY_PAID:
+                # A refusal would end the payment, and its money with it.
+                raise ProviderUnreachable(f"wechat_pay: {refusal.code}, so ask") from None
+            raise
         try:
             return OpenedPayment(handle=text(json_object(answer.content), "prepay_id"))
         except Unreadable as trouble:

@@ -14,11 +14,10 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
-from cryptography.exceptions import InvalidSignature, InvalidTag
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
 
+from providers.keys import rsa_sign, rsa_verifies
 from providers.protocols import BadSignature
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class Signer:
         return f"Signer({self.mchid})"
 
     def sign(self, text: bytes) -> str:
-        return base64.b64encode(self._private_key.sign(text, PKCS1v15(), SHA256())).decode()
+        return rsa_sign(self._private_key, text)
 
     def authorization(
         self, *, method: str, path: str, body: bytes = b"", timestamp: int | None = None, nonce: str | None = None
@@ -100,15 +99,6 @@ class Verifier:
             raise BadSignature("unknown_serial")
         if not check(key, signature, f"{timestamp}\n{nonce}\n".encode("utf-8", "surrogatepass") + raw + b"\n"):
             raise BadSignature("signature")
-
-
-def rsa_verifies(key: RSAPublicKey, signature: str, text: bytes) -> bool:
-    """Strict base64, PKCS#1 v1.5, SHA-256."""
-    try:
-        key.verify(base64.b64decode(signature, validate=True), text, PKCS1v15(), SHA256())
-    except (InvalidSignature, ValueError):
-        return False
-    return True
 
 
 def open_aes_256_gcm(api_v3_key: bytes, nonce: bytes, sealed: bytes, associated: bytes) -> bytes:
