@@ -1,0 +1,109 @@
+"""The inbox: keep authentic news before anything is done about it, and resolve by hand what was parked.
+
+An acknowledgement means "I have it", so `receive` is one statement and its commit is the whole promise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select, text
+
+from models.base import new_id
+from models.inbox import Notice, NoticeState
+
+if TYPE_CHECKING:
+    import uuid
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from providers.protocols import PaymentNews
+    from services.ports import Ports
+
+RECEIVE = text("""
+    INSERT INTO notices (
+        id, merchant_account, notification_id, miniprogram, kind, payment_no, provider_payment_no, amount_fen, currency,
+        happened_at, refund_no, provider_refund_no, refund_fen, refunded_total_fen, content_sealed, received_at)
+    VALUES (
+        :id, :merchant_account, :notification_id, :miniprogram, :kind, :payment_no, :provider_payment_no, :amount_fen, :currency,
+        :happened_at, :refund_no, :provider_refund_no, :refund_fen, :refunded_total_fen, :content_sealed, :received_at)
+    ON CONFLICT (merchant_account, notification_id) DO NOTHING
+""")
+
+
+def receive(ports: Ports, *, miniprogram: str, news: PaymentNews, raw: bytes | None) -> bool:
+    """Keep a piece of authentic news; after this returns it cannot be lost. True when it is new, False when it was known.
+
+    `raw` is sealed as evidence. An answer to our own question has none: what it said stands in the row.
+    """
+    provider = ports.payments[miniprogram]
+    notice_id = new_id()
+    row = {
+        "id": notice_id,
+        "merchant_account": f"{provider.channel}:{provider.merchant}",
+        "notification_id": news.notification_id,
+        "miniprogram": miniprogram,
+        "kind": str(news.kind),
+        "payment_no": news.payment_no,
+        "provider_payment_no": news.provider_payment_no,
+        "amount_fen": news.amount_fen,
+        "currency": news.currency,
+        "happened_at": news.happened_at,
+        "refund_no": news.refund_no,
+        "provider_refund_no": news.provider_refund_no,
+        "refund_fen": news.refund_fen,
+        "refunded_total_fen": news.refunded_total_fen,
+        "content_sealed": None if raw is None else ports.seals.seal_bytes(raw, place=Notice.content_place(notice_id)),
+        "received_at": ports.now(),
+    }
+    with ports.begin() as session:
+        return session.connection().execute(RECEIVE, row).rowcount == 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParkedNotice:
+    """A notice whose money stands in a named account until a person has looked."""
+
+    id: uuid.UUID
+    merchant_account: str
+    payment_no: str
+    provider_payment_no: str | None
+    amount_fen: int | None
+    outcome: str
+    received_at: datetime
+    next_step: str
+
+
+NEXT_STEPS = {
+    "UNCLAIMED": "钱在 unknown 账户：在商户平台按对方单号查明来源，再转入正确账户或原路退回",
+    "WRONG_AMOUNT": "钱在 surplus 账户：金额与订单不符，核对后原路退回付款人",
+    "SURPLUS": "钱在 surplus 账户：所缴月份已由他人缴纳，原路退回付款人",
+    "REFUND_SEEN": "对方已退款而本系统未发起：在商户平台查明操作人，并冲正已缴月份",
+    "REFUND_FAILED": "对方退款未成功：在商户平台处理异常退款",
+    "WRONG_CURRENCY": "币种不是人民币，未记账：与支付平台核实",
+    "CONTRADICTION": "通知与已入账的结果矛盾：与支付平台核实，账目以已付款为准",
+    "CONFLICT": "入账时与已有记录冲突，未记账：运行 canbao explain 查看该笔资金，再重新处理",
+}
+"""Outcome of a parked notice → what a person does about it."""
+
+
+def parked(session: Session, *, limit: int = 200) -> list[ParkedNotice]:
+    """Parked notices that nobody has resolved yet, oldest first."""
+    rows = session.scalars(
+        select(Notice).where(Notice.state == NoticeState.PARKED, Notice.resolved_at.is_(None)).order_by(Notice.id).limit(limit)
+    )
+    return [
+        ParkedNotice(
+            id=row.id,
+            merchant_account=row.merchant_account,
+            payment_no=row.payment_no,
+            provider_payment_no=row.provider_payment_no,
+            amount_fen=row.amount_fen,
+            outcome=row.outcome or "",
+            received_at=row.received_at,
+            next_step=NEXT_STEPS.get(row.outcome or "", "查明后处理"),
+        )
+        for row in rows
+    ]

@@ -1,0 +1,78 @@
+"""What a use case may reach for: the clock, the database, the seals, the rulebook and the providers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+
+    from sqlalchemy.orm import Session, sessionmaker
+
+    from config.clock import Clock
+    from config.rulebook import Region, Rulebook
+    from config.seals import Seals
+    from config.settings import Merchant, Miniprogram, Partners
+    from providers.protocols import FaceProvider, LoginProvider, NameProvider, PaymentProvider
+
+from config.clock import beijing_date
+from services.errors import UnknownMiniprogram
+
+_open = threading.local()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    clock: Clock
+    sessions: sessionmaker[Session]
+    seals: Seals
+    rulebook: Rulebook
+    partners: Partners
+    logins: Mapping[str, LoginProvider]
+    """By mini-program code, as the next three."""
+    payments: Mapping[str, PaymentProvider]
+    faces: Mapping[str, FaceProvider]
+    names: NameProvider
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """One transaction: commits at the end of the block, rolls back when it raises. Transactions never nest."""
+        if transaction_is_open():
+            raise RuntimeError("a use case was called inside a transaction; call a step instead")
+        _open.now = True
+        try:
+            with self.sessions.begin() as session:
+                yield session
+        finally:
+            _open.now = False
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def today(self) -> date:
+        """Today's date in Beijing."""
+        return beijing_date(self.clock.now())
+
+    def miniprogram(self, code: str) -> Miniprogram:
+        """Raises UnknownMiniprogram."""
+        try:
+            return self.partners.miniprograms[code]
+        except KeyError:
+            raise UnknownMiniprogram from None
+
+    def merchant_of(self, code: str) -> tuple[str, Merchant] | None:
+        """The merchant behind a mini-program, with its number; None where it takes no payments."""
+        number = self.miniprogram(code).merchant
+        return None if number is None else (number, self.partners.merchants[number])
+
+    def regions_of(self, code: str) -> list[Region]:
+        return [self.rulebook.region(region) for region in self.miniprogram(code).regions]
+
+
+def transaction_is_open() -> bool:
+    """Whether this thread is inside `begin()`: no provider may be called then."""
+    return getattr(_open, "now", False)

@@ -1,0 +1,183 @@
+"""Settle, step one: read waiting notices with what we hold about their payments, as flat rows, locked in the one order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+
+from models.journal import clearing
+
+if TYPE_CHECKING:
+    import uuid
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+    from sqlalchemy.orm import Session
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingNotice:
+    id: uuid.UUID
+    merchant_account: str
+    miniprogram: str
+    kind: str
+    payment_no: str
+    provider_payment_no: str | None
+    amount_fen: int | None
+    currency: str
+    happened_at: datetime | None
+    refund_no: str | None
+    provider_refund_no: str | None
+    refund_fen: int | None
+    refunded_total_fen: int | None
+    received_at: datetime
+
+    @property
+    def channel(self) -> str:
+        return self.merchant_account.partition(":")[0]
+
+    @property
+    def merchant(self) -> str:
+        return self.merchant_account.partition(":")[2]
+
+
+@dataclass(slots=True)
+class HeldPayment:
+    """A payment as it stands; moved in memory by one notice, so that the next one sees it moved."""
+
+    id: uuid.UUID
+    payment_no: str
+    order_id: int | None
+    channel: str
+    merchant: str
+    amount_fen: int
+    state: str
+    provider_payment_no: str | None
+    paid_at: datetime | None
+    refunded_fen: int
+    refund_nos: set[str] = field(default_factory=set)
+    read_state: str = ""
+    """The state it was read in: what the write compares with."""
+
+    @property
+    def clearing(self) -> str:
+        return clearing(self.channel, self.merchant)
+
+
+@dataclass(slots=True)
+class HeldOrder:
+    id: int
+    order_no: str
+    payer_account_id: uuid.UUID
+    state: str
+    read_state: str = ""
+    closed_why: str | None = None
+
+
+@dataclass(slots=True)
+class HeldBill:
+    order_id: int
+    id: int
+    enrollment_id: int
+    insurance_type: str
+    coverage_month: int
+    kind: str
+    authority: str
+    amount_fen: int
+    state: str
+    live: bool
+    """Whether this order's line reserves it."""
+    read_state: str = ""
+    read_live: bool = False
+
+
+@dataclass(slots=True)
+class Held:
+    """Everything one batch needs, read once."""
+
+    notices: list[WaitingNotice]
+    payments: dict[str, HeldPayment]
+    """By our payment number."""
+    by_provider_no: dict[tuple[str, str, str], HeldPayment]
+    """By (channel, merchant, their number)."""
+    orders: dict[int, HeldOrder]
+    bills: dict[int, list[HeldBill]]
+    """By order."""
+
+
+NOTICES = """
+    SELECT id, merchant_account, miniprogram, kind, payment_no, provider_payment_no, amount_fen, currency, happened_at,
+           refund_no, provider_refund_no, refund_fen, refunded_total_fen, received_at
+    FROM notices WHERE state = 'WAITING' {which} ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+"""
+PAYMENTS = text("""
+    SELECT id, payment_no, order_id, channel, merchant, amount_fen, state, provider_payment_no, paid_at, refunded_fen
+    FROM payments WHERE id IN (
+        SELECT id FROM payments WHERE payment_no = ANY(:payment_nos)
+        UNION
+        SELECT p.id FROM unnest(CAST(:channels AS text[]), CAST(:merchants AS text[]), CAST(:provider_nos AS text[])) AS n(c, m, no)
+        JOIN payments p ON p.channel = n.c AND p.merchant = n.m AND p.provider_payment_no = n.no)
+    ORDER BY id FOR UPDATE
+""")
+ORDERS = text("SELECT id, order_no, payer_account_id, state FROM payment_orders WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
+BILLS = text("""
+    SELECT l.order_id, b.id, b.enrollment_id, b.insurance_type, b.coverage_month, b.kind, b.authority, l.amount_fen, b.state, l.live
+    FROM payment_order_lines l JOIN contribution_bills b ON b.id = l.bill_id
+    WHERE l.order_id = ANY(:ids) ORDER BY b.id FOR UPDATE OF b
+""")
+REFUNDS = text("SELECT payment_id, refund_no FROM refunds WHERE payment_id = ANY(:ids)")
+
+
+def read_batch(session: Session, *, limit: int, payment_no: str | None = None, notice_id: uuid.UUID | None = None) -> Held:
+    """Read and lock a batch. Notices that another settler holds are skipped; payments, orders and bills are waited for."""
+    connection = session.connection()
+    which, given = "", dict[str, Any](limit=limit)
+    if payment_no is not None:
+        which, given = "AND payment_no = :payment_no", {"limit": limit, "payment_no": payment_no}
+    elif notice_id is not None:
+        which, given = "AND id = :notice_id", {"limit": limit, "notice_id": notice_id}
+    notices = [WaitingNotice(*row) for row in connection.execute(text(NOTICES.format(which=which)), given)]
+    held = Held(notices, {}, {}, {}, {})
+    if notices:
+        _read_payments(connection, held)
+        _read_orders(connection, held)
+        _read_refunds(connection, held)
+    return held
+
+
+def _read_payments(connection: Connection, held: Held) -> None:
+    known = [notice for notice in held.notices if notice.provider_payment_no is not None]
+    rows = connection.execute(
+        PAYMENTS,
+        {
+            "payment_nos": list({notice.payment_no for notice in held.notices}),
+            "channels": [notice.channel for notice in known],
+            "merchants": [notice.merchant for notice in known],
+            "provider_nos": [notice.provider_payment_no for notice in known],
+        },
+    )
+    for row in rows:
+        payment = HeldPayment(*row, read_state=row.state)
+        held.payments[payment.payment_no] = payment
+        if payment.provider_payment_no is not None:
+            held.by_provider_no[payment.channel, payment.merchant, payment.provider_payment_no] = payment
+
+
+def _read_orders(connection: Connection, held: Held) -> None:
+    ids = [payment.order_id for payment in held.payments.values() if payment.order_id is not None]
+    if not ids:
+        return
+    for row in connection.execute(ORDERS, {"ids": ids}):
+        held.orders[row.id] = HeldOrder(*row, read_state=row.state)
+    for row in connection.execute(BILLS, {"ids": ids}):
+        held.bills.setdefault(row.order_id, []).append(HeldBill(*row, read_state=row.state, read_live=row.live))
+
+
+def _read_refunds(connection: Connection, held: Held) -> None:
+    if all(notice.refund_no is None and notice.provider_refund_no is None for notice in held.notices):
+        return
+    by_id = {payment.id: payment for payment in held.payments.values()}
+    for row in connection.execute(REFUNDS, {"ids": list(by_id)}):
+        by_id[row.payment_id].refund_nos.add(row.refund_no)
