@@ -33,10 +33,12 @@ PASSING_REFUSALS = frozenset({40013, 40125, 40164, 45009, 45011, 48001})
 class WeChatOpenApi(WeChatClient):  # type: ignore[misc]  # the SDK has no types
     """One app at WeChat. Built once per process, shared by its adapters; calls may come from many threads."""
 
+    _http: Any
+
     def __init__(self, *, line: Line, app_id: str, app_secret: str) -> None:
         super().__init__(app_id, app_secret, auto_retry=False)
         self._http.close()
-        self._line = self._http = line  # type: ignore[has-type]  # the SDK has none
+        self._http = self._line = line
         self.API_BASE_URL = f"{line.base_url}/cgi-bin/"
         self._one_fetches = threading.Lock()
 

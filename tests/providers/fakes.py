@@ -1,0 +1,169 @@
+"""Providers for tests of use cases: small classes that do what they were told and remember what they were asked.
+
+FakePayments keeps its trades in a dict, so that it behaves like a provider out of the box: open, pay(), ask, close.
+Anything can be told to fail once: `payments.fails.append(("open_payment", ProviderUnreachable("down")))`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from providers.protocols import (
+    BadSignature,
+    Channel,
+    FaceAnswer,
+    FaceVerdict,
+    NameVerdict,
+    NewsKind,
+    OpenedPayment,
+    PaymentNews,
+    PlatformIdentity,
+    ProviderError,
+    ProviderRefused,
+    RealName,
+    StartedFaceCheck,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PAID_AT = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
+
+
+@dataclass
+class _Told:
+    """What every fake can do: note a call, and fail it where a test said so."""
+
+    calls: list[tuple[str, object]] = field(default_factory=list)
+    fails: list[tuple[str, ProviderError]] = field(default_factory=list)
+
+    def _asked(self, call: str, about: object) -> None:
+        self.calls.append((call, about))
+        for at, (name, error) in enumerate(self.fails):
+            if name == call:
+                del self.fails[at]
+                raise error
+
+    def asked(self, call: str) -> list[object]:
+        """What this call was about, each time."""
+        return [about for name, about in self.calls if name == call]
+
+
+@dataclass
+class FakePayments(_Told):
+    """A PaymentProvider. Its notices are plain JSON, and every notice without the right "signature" is bad."""
+
+    channel: Channel = Channel.WECHAT_PAY
+    merchant: str = "1900000109"
+    news: dict[str, PaymentNews] = field(default_factory=dict)
+    """What ask() answers, by payment number; a test may put anything here."""
+
+    def freeze(self, *, payment_no: str, amount_fen: int, description: str, expires_at: datetime, payer_subject: str) -> bytes:
+        self.calls.append(("freeze", payment_no))
+        return json.dumps([payment_no, amount_fen, description, expires_at.isoformat(), payer_subject]).encode()
+
+    def open_payment(self, frozen: bytes) -> OpenedPayment:
+        payment_no, amount_fen, *_, payer_subject = json.loads(frozen)
+        self._asked("open_payment", payment_no)
+        self.news.setdefault(
+            payment_no, self._news(payment_no, NewsKind.NOT_PAID, amount_fen=amount_fen, payer_subject=payer_subject)
+        )
+        return OpenedPayment(handle=f"handle-{payment_no}")
+
+    def launch(self, handle: str, *, now: datetime) -> dict[str, str]:
+        return {"handle": handle, "at": str(int(now.timestamp()))}
+
+    def ask(self, payment_no: str) -> PaymentNews:
+        self._asked("ask", payment_no)
+        return self.news.get(payment_no) or self._news(payment_no, NewsKind.NOT_FOUND)
+
+    def close(self, payment_no: str) -> None:
+        self._asked("close", payment_no)
+        known = self.news.get(payment_no)
+        if known is None:
+            raise ProviderRefused("NOT_EXIST")
+        if known.kind is NewsKind.PAID:
+            raise ProviderRefused("PAID")
+        self.news[payment_no] = self._news(payment_no, NewsKind.CLOSED)
+
+    def open_notice(self, headers: Mapping[str, str], raw: bytes, *, now: datetime) -> PaymentNews:
+        if headers.get("Signature") != "good":
+            raise BadSignature("signature" if "Signature" in headers else "missing_header")
+        try:
+            told = json.loads(raw)
+            return self._news(told["payment_no"], NewsKind(told["kind"]), notification_id=told["id"], **told["more"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise BadSignature("malformed") from None
+
+    def pay(self, payment_no: str, *, amount_fen: int | None = None, at: datetime = PAID_AT) -> PaymentNews:
+        """The payer pays: from now on ask() says PAID."""
+        opened = self.news[payment_no]
+        paid = self._news(
+            payment_no,
+            NewsKind.PAID,
+            provider_payment_no=f"P{payment_no}",
+            amount_fen=opened.amount_fen if amount_fen is None else amount_fen,
+            happened_at=at,
+            payer_subject=opened.payer_subject,
+        )
+        self.news[payment_no] = paid
+        return paid
+
+    def notice(self, news: PaymentNews, *, notice_id: str = "N1") -> tuple[dict[str, str], bytes]:
+        """Headers and body that open_notice turns into this news again (its moments are left out)."""
+        names = ("provider_payment_no", "amount_fen", "refund_no", "refund_fen", "refunded_total_fen", "payer_subject")
+        more = {name: getattr(news, name) for name in names}
+        told = {"id": notice_id, "kind": news.kind, "payment_no": news.payment_no, "more": more}
+        return {"Signature": "good"}, json.dumps(told).encode()
+
+    def _news(self, payment_no: str, kind: NewsKind, *, notification_id: str = "", **more) -> PaymentNews:
+        return PaymentNews(
+            notification_id=notification_id or f"query:{payment_no}:{kind}:{more.get('provider_payment_no') or ''}",
+            kind=kind,
+            payment_no=payment_no,
+            **more,
+        )
+
+
+@dataclass
+class FakeLogins(_Told):
+    """A LoginProvider: any code signs in as openid-<code>, unless a test says who it is."""
+
+    people: dict[str, PlatformIdentity] = field(default_factory=dict)
+
+    def sign_in(self, code: str) -> PlatformIdentity:
+        self._asked("sign_in", code)
+        return self.people.get(code) or PlatformIdentity(subject=f"openid-{code}")
+
+
+@dataclass
+class FakeNames(_Told):
+    """A NameProvider: everybody is who they say, unless a test says otherwise by ID number."""
+
+    verdicts: dict[str, NameVerdict] = field(default_factory=dict)
+
+    def check(self, person: RealName, *, phone: str | None) -> NameVerdict:
+        self._asked("check", (person, phone))
+        return self.verdicts.get(person.id_number, NameVerdict.MATCH)
+
+
+@dataclass
+class FakeFaces(_Told):
+    """A FaceProvider: a check is pending until a test says how it went, by our own number of it."""
+
+    name: str = "fake"
+    answers: dict[str, FaceAnswer] = field(default_factory=dict)
+
+    def start(self, person: RealName, *, check_no: str, subject: str) -> StartedFaceCheck:
+        self._asked("start", check_no)
+        return StartedFaceCheck(reference=f"face-{check_no}", launch={"verifyId": f"face-{check_no}"}, valid_for_seconds=3600)
+
+    def ask(self, reference: str, person: RealName, *, check_no: str, subject: str) -> FaceAnswer:
+        self._asked("ask", check_no)
+        return self.answers.get(check_no) or FaceAnswer(verdict=FaceVerdict.PENDING, provider_code="")
+
+    def went(self, check_no: str, verdict: FaceVerdict, *, provider_code: str = "1") -> None:
+        self.answers[check_no] = FaceAnswer(verdict=verdict, provider_code=provider_code)
