@@ -191,9 +191,10 @@ def _read_header(file: _File, path: Path, code: str) -> RegionHeader | None:
     header = _validate(file, TypeAdapter(RegionHeader), given, "")
     if not isinstance(header, RegionHeader):
         return None
-    if header.code != code:
-        file.blame("code", f'is "{header.code}" in a folder named {code}; write the folder\'s own, such as code: "{code}"')
-    return header
+    if header.code == code:
+        return header
+    file.blame("code", f'is "{header.code}" in a folder named {code}; write the folder\'s own, such as code: "{code}"')
+    return None
 
 
 def _read_rows(file: _File, path: Path) -> Iterator[Row]:
@@ -225,11 +226,18 @@ def _validate(
     try:
         return adapter.validate_python(given)
     except ValidationError as refused:
-        for error in refused.errors(include_url=False):
+        errors = refused.errors(include_url=False)
+        for error in errors:
+            if error["type"] == "too_short" and _tells_inside(errors, error["loc"]):
+                continue  # the list is not short: its items were refused, and are told themselves
             steps = [step for step in error["loc"] if step not in _UNION_TAGS]
             at = _EACH_ROW if steps and steps[0] in shared else path
             file.blame(_join(at, steps), _sentence(error, steps, given))
         return None
+
+
+def _tells_inside(errors: list[ErrorDetails], place: tuple[str | int, ...]) -> bool:
+    return any(len(error["loc"]) > len(place) and error["loc"][: len(place)] == place for error in errors)
 
 
 def _join(path: str, steps: list[str | int]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import TypeVar
 
 from config.months import YearMonth
@@ -204,22 +205,22 @@ class Region:
             to_confirm=agency.status is Status.TO_CONFIRM,
         )
 
-    @property
+    @cached_property
     def agencies(self) -> Mapping[str, Agency]:
         """The agencies by code."""
         return {row.code: row for row in self.own(Agency)}
 
-    @property
+    @cached_property
     def banks(self) -> Mapping[str, Bank]:
         """The banks by code."""
         return {row.code: row for row in self.own(Bank)}
 
-    @property
+    @cached_property
     def documents(self) -> Mapping[str, Document]:
         """The kinds of document by code."""
         return {row.kind: row for row in reversed(self.all(Document))}
 
-    @property
+    @cached_property
     def pooling_areas(self) -> Mapping[str, PoolingArea]:
         """The handling areas by division code."""
         return {
