@@ -58,7 +58,7 @@ class HeldPayment:
     paid_at: datetime | None
     refunded_fen: int
     refund_nos: set[str] = field(default_factory=set)
-    read_state: str = ""
+    read_state: str = field(default="", kw_only=True)
     """The state it was read in: what the write compares with."""
 
     @property
@@ -72,7 +72,7 @@ class HeldOrder:
     order_no: str
     payer_account_id: uuid.UUID
     state: str
-    read_state: str = ""
+    read_state: str = field(default="", kw_only=True)
     closed_why: str | None = None
 
 
@@ -89,8 +89,8 @@ class HeldBill:
     state: str
     live: bool
     """Whether this order's line reserves it."""
-    read_state: str = ""
-    read_live: bool = False
+    read_state: str = field(default="", kw_only=True)
+    read_live: bool = field(default=False, kw_only=True)
 
 
 @dataclass(slots=True)

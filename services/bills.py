@@ -1,0 +1,196 @@
+"""Bills, as a payer sees them: what each month costs, where it stands, and whether this phone may pay it now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from config.months import YearMonth
+from config.rulebook import Capability, HotlineTopic, NoRuleInForce
+from models.bills import BillState, ContributionBill, ContributionRecord, RecordState
+from models.enrollments import Enrollment
+from models.orders import OrderLine, PaymentOrder
+from services.insured_persons import relation_of
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Sequence
+    from datetime import date, datetime
+
+    from sqlalchemy.orm import Session
+
+    from config.rulebook import Region
+    from models.accounts import Account
+    from models.insured_persons import InsuredPerson
+    from services.ports import Ports
+
+
+@dataclass(frozen=True, kw_only=True)
+class Payability:
+    """Whether a bill may be paid on this phone now, and if not, why and where instead."""
+
+    payable: bool
+    code: str | None = None
+    """BILL_NOT_PAYABLE, BILL_RESERVED, NOT_AVAILABLE_ONLINE, REGION_MISMATCH: the refusal an order would meet."""
+    reason: str | None = None
+    counter: dict[str, Any] | None = None
+    right_region: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BillView:
+    bill_no: str
+    region: str
+    insurance_type: str
+    insurance_name: str
+    coverage_month: str
+    kind: str
+    amount_fen: int
+    account_part_fen: int
+    pooling_part_fen: int
+    base_fen: int | None
+    tier: str | None
+    state: str
+    payability: Payability
+    rule_id: str
+    provisional: bool
+    sample: bool
+    order_no: str | None = None
+    """The viewer's own live order that reserves it."""
+    paid_at: datetime | None = None
+    tax_confirmed_at: datetime | None = None
+    posted_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bills:
+    insured_person: InsuredPerson
+    bills: list[BillView]
+    notes: list[str] = field(default_factory=list)
+
+
+def payability(
+    bill: ContributionBill, enrollment: Enrollment, *, region: Region, regions: Sequence[str], today: date, own: bool
+) -> Payability:
+    """Judge one bill by the rules in force today. Pure."""
+    if bill.region not in regions:
+        return Payability(
+            payable=False,
+            code="REGION_MISMATCH",
+            reason=f"该参保关系在{region.name}，请使用当地的缴费小程序。",
+            right_region=bill.region,
+        )
+    if bill.state == BillState.LOCKED:
+        return Payability(payable=False, code="BILL_RESERVED", reason="该月份正在支付中，请勿重复支付。")
+    if bill.state != BillState.UNPAID:
+        return Payability(payable=False, code="BILL_NOT_PAYABLE", reason="该月份已缴费或已变更。")
+    capability = region.capability(Capability.PAY_OWN if own else Capability.PAY_FOR_OTHERS, today)
+    if not capability.available:
+        return Payability(
+            payable=False,
+            code="NOT_AVAILABLE_ONLINE",
+            reason=capability.explanation,
+            counter=counter_of(region, enrollment.agency),
+        )
+    try:
+        window = region.arrears_window(bill.insurance_type, today)
+    except NoRuleInForce as fault:
+        return Payability(
+            payable=False, code="NOT_AVAILABLE_ONLINE", reason=str(fault), counter=counter_of(region, enrollment.agency)
+        )
+    month = YearMonth.from_number(bill.coverage_month)
+    if not window.allows(month, today):
+        what = (
+            "未到缴费时间"
+            if month > YearMonth.of(today)
+            else "往月欠费不能在手机上补缴，请到您所委托代理的劳动就业管理机构窗口办理"
+        )
+        return Payability(
+            payable=False,
+            code="NOT_AVAILABLE_ONLINE",
+            reason=f"{month}：{what}。",
+            counter=counter_of(region, enrollment.agency),
+        )
+    return Payability(payable=True)
+
+
+def counter_of(region: Region, agency: str | None) -> dict[str, Any]:
+    """The window that takes what the phone does not: name, address, hours and phone (R-CZ-16, 18), and the hotline."""
+    counter = region.counter_for(agency)
+    return {
+        "name": counter.name,
+        "address": counter.address,
+        "hours": counter.hours,
+        "phone": counter.phone,
+        "hotline": region.hotline(HotlineTopic.PAYMENT).number,
+    }
+
+
+def list_bills(ports: Ports, *, account: Account, insured_person_id: uuid.UUID) -> Bills:
+    """The bills of one person this account may pay for, newest month first. Raises NotFound."""
+    today = ports.today()
+    regions = ports.miniprogram(account.miniprogram).regions
+    with ports.begin() as session:
+        relation = relation_of(session, account_id=account.id, insured_person_id=insured_person_id, now=ports.now())
+        rows = _bills_of(session, relation.person_id)
+        records = _records_of(session, [bill.id for bill, _ in rows])
+        orders = _own_orders(session, account.id, [bill.id for bill, _ in rows])
+        session.expunge_all()
+    views = []
+    for bill, enrollment in rows:
+        region = ports.rulebook.region(bill.region)
+        record = records.get(bill.id)
+        views.append(
+            BillView(
+                bill_no=bill.bill_no,
+                region=bill.region,
+                insurance_type=bill.insurance_type,
+                insurance_name=region.insurance(bill.insurance_type, today).title,
+                coverage_month=str(YearMonth.from_number(bill.coverage_month)),
+                kind=bill.kind,
+                amount_fen=bill.amount_fen,
+                account_part_fen=bill.account_part_fen,
+                pooling_part_fen=bill.pooling_part_fen,
+                base_fen=bill.base_fen,
+                tier=bill.tier,
+                state=bill.state,
+                payability=payability(bill, enrollment, region=region, regions=regions, today=today, own=relation.is_self),
+                rule_id=bill.rule_id,
+                provisional=bill.provisional,
+                sample=bill.sample,
+                order_no=orders.get(bill.id),
+                paid_at=record.paid_at if record else None,
+                tax_confirmed_at=record.tax_confirmed_at if record else None,
+                posted_at=record.posted_at if record else None,
+            )
+        )
+    notes = [] if views else ["暂无应缴记录。刚办理参保登记的，参保信息传递中，请次日再查。"]
+    return Bills(insured_person=relation, bills=views, notes=notes)
+
+
+def _bills_of(session: Session, person_id: uuid.UUID) -> list[tuple[ContributionBill, Enrollment]]:
+    query = (
+        select(ContributionBill, Enrollment)
+        .join(Enrollment, Enrollment.id == ContributionBill.enrollment_id)
+        .where(Enrollment.person_id == person_id, ContributionBill.state != BillState.VOID)
+        .order_by(ContributionBill.coverage_month.desc(), ContributionBill.insurance_type, ContributionBill.id)
+    )
+    return [(bill, enrollment) for bill, enrollment in session.execute(query)]
+
+
+def _records_of(session: Session, bill_ids: list[int]) -> dict[int, ContributionRecord]:
+    query = select(ContributionRecord).where(
+        ContributionRecord.bill_id.in_(bill_ids), ContributionRecord.state != RecordState.REVERSED
+    )
+    return {record.bill_id: record for record in session.scalars(query)}
+
+
+def _own_orders(session: Session, account_id: uuid.UUID, bill_ids: list[int]) -> dict[int, str]:
+    query = (
+        select(OrderLine.bill_id, PaymentOrder.order_no)
+        .join(PaymentOrder, PaymentOrder.id == OrderLine.order_id)
+        .where(OrderLine.bill_id.in_(bill_ids), OrderLine.live, PaymentOrder.payer_account_id == account_id)
+    )
+    return dict(session.execute(query).tuples().all())

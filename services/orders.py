@@ -1,0 +1,442 @@
+"""Orders: reserve some bills of one person for one payer, open the payment, and tell where it stands."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+
+from models.accounts import Account, IdempotencyKey
+from models.base import new_id, new_number
+from models.bills import BillState, ContributionBill
+from models.enrollments import Enrollment
+from models.orders import OrderLine, OrderState, PaymentOrder
+from models.payments import Payment
+from models.people import Person
+from services.bills import Payability, payability
+from services.errors import (
+    AmountChanged,
+    BillNotPayable,
+    BillsReserved,
+    CannotCancel,
+    FaceCheckRequired,
+    IdempotencyKeyReused,
+    NotAvailableOnline,
+    NotFound,
+    OrderMustBeSplit,
+    RegionMismatch,
+    RequestInFlight,
+    TooManyOpenOrders,
+)
+from services.insured_persons import refuse_blocked, relation_of
+from services.payments import ASK_AFTER, OPENING_TAKES_AT_MOST, ask_now, close_payment, open_payment
+from services.settlement import settle
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from models.insured_persons import InsuredPerson
+    from services.ports import Ports
+
+OWN_ORDER_LIFE: Final = timedelta(minutes=30)
+STRANGERS_ORDER_LIFE: Final = timedelta(minutes=10)
+"""A stranger's hold on somebody's months is short (design, "under load and abuse")."""
+STRANGERS_LIVE_ORDERS: Final = 3
+OWN_LIVE_ORDERS: Final = 10
+LIVE: Final = (OrderState.CREATED, OrderState.PREPAY, OrderState.UNKNOWN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewOrder:
+    insured_person_id: uuid.UUID
+    bill_nos: tuple[str, ...]
+    expected_amount_fen: int
+    """What the phone showed. If the sum is another by now, nobody pays before seeing it."""
+
+    def fingerprint(self) -> bytes:
+        """The same wish in the same words, whatever the order of the ticks."""
+        words = [str(self.insured_person_id), sorted(self.bill_nos), self.expected_amount_fen]
+        return hashlib.sha256(json.dumps(words).encode()).digest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineView:
+    bill_no: str
+    insurance_type: str
+    coverage_month: int
+    amount_fen: int
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderView:
+    order_no: str
+    payment_no: str
+    state: str
+    payment_state: str
+    total_fen: int
+    channel: str
+    insured_name_masked: str
+    insured_id_number_masked: str
+    lines: list[LineView]
+    launch: dict[str, str] | None
+    """What the phone passes to its pay function; none while in doubt, and none when it is over."""
+    closed_why: str | None
+    created_at: datetime
+    expires_at: datetime
+    paid_at: datetime | None
+    replayed: bool = False
+
+
+class _HeldByStranger(Exception):
+    """The insured person's months are reserved by somebody else's order."""
+
+    def __init__(self, payment_nos: list[str]) -> None:
+        super().__init__()
+        self.payment_nos = payment_nos
+
+
+def place_order(ports: Ports, *, account: Account, new: NewOrder, idempotency_key: str) -> OrderView:
+    """Reserve the bills, open the payment, answer with what the phone needs to pay.
+
+    The same key again tells the same order. Raises FaceCheckRequired, NotFound, BlockedByInsured, RegionMismatch,
+    NotAvailableOnline, BillNotPayable, BillsReserved, AmountChanged, OrderMustBeSplit, TooManyOpenOrders,
+    IdempotencyKeyReused, RequestInFlight.
+    """
+    try:
+        order_no, replayed = _reserve(ports, account=account, new=new, idempotency_key=idempotency_key)
+    except _HeldByStranger as held:
+        # The insured person's own wish goes first, but at the provider first: an open cashier somewhere must not pay into nothing.
+        for payment_no in held.payment_nos:
+            if not close_payment(ports, payment_no):
+                raise BillsReserved from None
+        try:
+            order_no, replayed = _reserve(ports, account=account, new=new, idempotency_key=idempotency_key)
+        except _HeldByStranger:
+            raise BillsReserved from None
+    view = read_order(ports, account=account, order_no=order_no)
+    if view.state in (OrderState.CREATED, OrderState.UNKNOWN):
+        if replayed and ports.now() - view.created_at < OPENING_TAKES_AT_MOST:
+            raise RequestInFlight(order_no=order_no, retry_after_seconds=3)
+        open_payment(ports, view.payment_no)
+        view = read_order(ports, account=account, order_no=order_no)
+    return _replayed(view) if replayed else view
+
+
+def _replayed(view: OrderView) -> OrderView:
+    return OrderView(**{**view.__dict__, "replayed": True})
+
+
+def _reserve(ports: Ports, *, account: Account, new: NewOrder, idempotency_key: str) -> tuple[str, bool]:
+    """The order's number, and whether it was there already."""
+    now = ports.now()
+    try:
+        with ports.begin() as session:
+            known = _known_request(session, account=account, new=new, key=idempotency_key, now=now)
+            if known is not None:
+                return known, True
+            if account.person_id is None:
+                raise FaceCheckRequired
+            relation = relation_of(session, account_id=account.id, insured_person_id=new.insured_person_id, now=now)
+            refuse_blocked(session, person_id=relation.person_id, payer_person_id=account.person_id)
+            bills = _lock_bills(session, relation.person_id, new.bill_nos)
+            _refuse_reserved(session, bills, account=account, relation=relation)
+            _refuse_unpayable(ports, bills, account=account, own=relation.is_self)
+            _refuse_other_amount(bills, new.expected_amount_fen)
+            _refuse_too_many(session, account=account, own=relation.is_self)
+            order = _make_order(ports, session, account=account, relation=relation, bills=[bill for bill, _ in bills], now=now)
+            session.execute(
+                _key(account, idempotency_key).values(request_hash=new.fingerprint(), result_id=order.order_no, created_at=now)
+            )
+            return order.order_no, False
+    except IntegrityError as fault:
+        if "uq_payment_order_lines_bill_id_live" in str(fault.orig):
+            raise BillsReserved from None
+        if "pk_idempotency_keys" in str(fault.orig):
+            # Two presses at the very same moment: the other one won and its order is there to be told.
+            return _reserve(ports, account=account, new=new, idempotency_key=idempotency_key)
+        raise
+
+
+ROUTE: Final = "POST /payment-orders"
+
+
+def _key(account: Account, key: str) -> Any:
+    return insert(IdempotencyKey).values(account_id=account.id, route=ROUTE, key=key)
+
+
+def _known_request(session: Session, *, account: Account, new: NewOrder, key: str, now: datetime) -> str | None:  # noqa: ARG001
+    known = session.get(IdempotencyKey, (account.id, ROUTE, key))
+    if known is None:
+        return None
+    if bytes(known.request_hash) != new.fingerprint():
+        raise IdempotencyKeyReused
+    return known.result_id
+
+
+def _lock_bills(session: Session, person_id: uuid.UUID, bill_nos: Iterable[str]) -> list[tuple[ContributionBill, Enrollment]]:
+    """The bills of this very person, locked by id. A number that is not theirs is not found, whoever else's it may be."""
+    wanted = set(bill_nos)
+    rows = session.execute(
+        select(ContributionBill, Enrollment)
+        .join(Enrollment, Enrollment.id == ContributionBill.enrollment_id)
+        .where(Enrollment.person_id == person_id, ContributionBill.bill_no.in_(wanted))
+        .order_by(ContributionBill.id)
+        .with_for_update(of=ContributionBill)
+    ).tuples()
+    bills = list(rows)
+    if len(bills) != len(wanted) or not wanted:
+        raise NotFound
+    return bills
+
+
+def _refuse_reserved(
+    session: Session, bills: list[tuple[ContributionBill, Enrollment]], *, account: Account, relation: InsuredPerson
+) -> None:
+    locked = [bill.id for bill, _ in bills if bill.state == BillState.LOCKED]
+    if not locked:
+        return
+    holders = session.execute(
+        select(PaymentOrder, Payment.payment_no)
+        .join(OrderLine, OrderLine.order_id == PaymentOrder.id)
+        .join(Payment, Payment.order_id == PaymentOrder.id)
+        .where(OrderLine.bill_id.in_(locked), OrderLine.live)
+    ).all()
+    mine = [order.order_no for order, _ in holders if order.payer_account_id == account.id]
+    if mine:
+        raise BillsReserved(order_no=mine[0])
+    if relation.is_self and holders and all(order.is_strangers for order, _ in holders):
+        raise _HeldByStranger([payment_no for _, payment_no in holders])
+    raise BillsReserved
+
+
+REFUSALS: Final = {
+    "BILL_NOT_PAYABLE": BillNotPayable,
+    "BILL_RESERVED": BillsReserved,
+    "NOT_AVAILABLE_ONLINE": NotAvailableOnline,
+    "REGION_MISMATCH": RegionMismatch,
+}
+
+
+def _refuse_unpayable(ports: Ports, bills: list[tuple[ContributionBill, Enrollment]], *, account: Account, own: bool) -> None:
+    program = ports.miniprogram(account.miniprogram)
+    merchant = ports.merchant_of(account.miniprogram)
+    for bill, enrollment in bills:
+        judged = payability(
+            bill, enrollment, region=ports.rulebook.region(bill.region), regions=program.regions, today=ports.today(), own=own
+        )
+        if not judged.payable:
+            _refuse(judged, bill)
+    if merchant is None:
+        raise NotAvailableOnline(detail="此小程序不办理缴费，请使用当地税务部门的缴费小程序。")
+    groups: dict[str, list[str]] = defaultdict(list)
+    for bill, _ in bills:
+        groups[bill.authority].append(bill.bill_no)
+    if len(groups) > 1:
+        raise OrderMustBeSplit(groups=sorted(groups.values()))
+    if merchant[1].authority not in groups:
+        raise NotAvailableOnline(detail="此小程序的收款单位与所选项目的征收单位不同，请使用当地税务部门的缴费小程序。")
+
+
+def _refuse(judged: Payability, bill: ContributionBill) -> None:
+    facts: dict[str, Any] = {"bill_id": bill.bill_no}
+    if judged.counter is not None:
+        facts["counter"] = judged.counter
+    if judged.right_region is not None:
+        facts["right_region"] = judged.right_region
+    raise REFUSALS[judged.code or "BILL_NOT_PAYABLE"](detail=judged.reason, **facts)
+
+
+def _refuse_other_amount(bills: list[tuple[ContributionBill, Enrollment]], expected_fen: int) -> None:
+    total_fen = sum(bill.amount_fen for bill, _ in bills)
+    if total_fen != expected_fen:
+        raise AmountChanged(amount_fen=total_fen)
+
+
+def _refuse_too_many(session: Session, *, account: Account, own: bool) -> None:
+    # The account row is the queue: two orders at once would both count before either stands.
+    session.execute(select(Account.id).where(Account.id == account.id).with_for_update())
+    live = session.scalar(
+        select(func.count())
+        .select_from(PaymentOrder)
+        .where(
+            PaymentOrder.payer_account_id == account.id, PaymentOrder.is_strangers == (not own), PaymentOrder.state.in_(LIVE)
+        )
+    )
+    if (live or 0) >= (OWN_LIVE_ORDERS if own else STRANGERS_LIVE_ORDERS):
+        raise TooManyOpenOrders
+
+
+def _make_order(
+    ports: Ports, session: Session, *, account: Account, relation: InsuredPerson, bills: list[ContributionBill], now: datetime
+) -> PaymentOrder:
+    provider = ports.payments[account.miniprogram]
+    who = f"account:{account.id}"
+    order = PaymentOrder(
+        payer_account_id=account.id,
+        person_id=relation.person_id,
+        is_strangers=not relation.is_self,
+        miniprogram=account.miniprogram,
+        merchant=provider.merchant,
+        authority=bills[0].authority,
+        total_fen=sum(bill.amount_fen for bill in bills),
+        created_at=now,
+        expires_at=now + (OWN_ORDER_LIFE if relation.is_self else STRANGERS_ORDER_LIFE),
+        lines=[OrderLine(bill_id=bill.id, amount_fen=bill.amount_fen) for bill in bills],
+    )
+    session.add(order)
+    for bill in bills:
+        bill.lock(who=who, at=now)
+    session.flush()
+    payment_id, payment_no = new_id(), new_number()
+    frozen = provider.freeze(
+        payment_no=payment_no,
+        amount_fen=order.total_fen,
+        description=f"社会保险费 {len(bills)}项",
+        expires_at=order.expires_at,
+        payer_subject=ports.seals.open(account.subject_sealed, place=Account.subject_place(account.id)),
+    )
+    session.add(
+        Payment(
+            id=payment_id,
+            payment_no=payment_no,
+            order_id=order.id,
+            channel=str(provider.channel),
+            merchant=provider.merchant,
+            miniprogram=account.miniprogram,
+            amount_fen=order.total_fen,
+            request_sealed=ports.seals.seal_bytes(frozen, place=Payment.request_place(payment_id)),
+            next_ask_at=now + ASK_AFTER[0],
+            created_at=now,
+        )
+    )
+    session.flush()
+    return order
+
+
+def read_order(ports: Ports, *, account: Account, order_no: str) -> OrderView:
+    """One of this account's own orders, as the books have it now. Raises NotFound, also for other people's orders."""
+    with ports.begin() as session:
+        row = session.execute(
+            select(PaymentOrder, Payment, Person)
+            .join(Payment, Payment.order_id == PaymentOrder.id)
+            .join(Person, Person.id == PaymentOrder.person_id)
+            .where(PaymentOrder.order_no == order_no, PaymentOrder.payer_account_id == account.id)
+        ).one_or_none()
+        if row is None:
+            raise NotFound
+        order, payment, person = row
+        lines = session.execute(
+            select(OrderLine, ContributionBill)
+            .join(ContributionBill, ContributionBill.id == OrderLine.bill_id)
+            .where(OrderLine.order_id == order.id)
+            .order_by(ContributionBill.coverage_month)
+        ).all()
+        return _view(ports, order, payment, person, [(line, bill) for line, bill in lines])
+
+
+def _view(
+    ports: Ports, order: PaymentOrder, payment: Payment, person: Person, lines: list[tuple[OrderLine, ContributionBill]]
+) -> OrderView:
+    now = ports.now()
+    launch = None
+    if order.state == OrderState.PREPAY and payment.handle is not None and order.expires_at > now:
+        launch = ports.payments[order.miniprogram].launch(payment.handle, now=now)
+    return OrderView(
+        order_no=order.order_no,
+        payment_no=payment.payment_no,
+        state=order.state,
+        payment_state=payment.state,
+        total_fen=order.total_fen,
+        channel=payment.channel,
+        insured_name_masked=person.name_masked,
+        insured_id_number_masked=person.id_number_masked,
+        lines=[
+            LineView(
+                bill_no=bill.bill_no,
+                insurance_type=bill.insurance_type,
+                coverage_month=bill.coverage_month,
+                amount_fen=line.amount_fen,
+                state=bill.state,
+            )
+            for line, bill in lines
+        ],
+        launch=launch,
+        closed_why=order.closed_why,
+        created_at=order.created_at,
+        expires_at=order.expires_at,
+        paid_at=payment.paid_at,
+    )
+
+
+def refresh_order(ports: Ports, *, account: Account, order_no: str) -> OrderView:
+    """Where an order stands, for somebody who is looking: settles its waiting notice, and asks the provider if silence lasts."""
+    view = read_order(ports, account=account, order_no=order_no)
+    if view.state not in LIVE and not _is_waiting(ports, view.payment_no):
+        return view
+    settle(ports, payment_no=view.payment_no)
+    view = read_order(ports, account=account, order_no=order_no)
+    if view.state not in LIVE:
+        return view
+    ask_now(ports, view.payment_no)
+    if (
+        view.state != OrderState.PREPAY
+        and ports.now() - view.created_at >= OPENING_TAKES_AT_MOST
+        and view.expires_at > ports.now()
+    ):
+        # Its opening died half way or got no answer: the same frozen bytes again.
+        open_payment(ports, view.payment_no)
+    return read_order(ports, account=account, order_no=order_no)
+
+
+def _is_waiting(ports: Ports, payment_no: str) -> bool:
+    from sqlalchemy import text
+
+    with ports.begin() as session:
+        return (
+            session.execute(
+                text("SELECT 1 FROM notices WHERE payment_no = :no AND state = 'WAITING' LIMIT 1"), {"no": payment_no}
+            ).first()
+            is not None
+        )
+
+
+def list_orders(ports: Ports, *, account: Account, limit: int = 50) -> list[OrderView]:
+    """This account's orders, newest first."""
+    with ports.begin() as session:
+        numbers = session.scalars(
+            select(PaymentOrder.order_no)
+            .where(PaymentOrder.payer_account_id == account.id)
+            .order_by(PaymentOrder.id.desc())
+            .limit(limit)
+        ).all()
+    return [read_order(ports, account=account, order_no=number) for number in numbers]
+
+
+def cancel_order(ports: Ports, *, account: Account, order_no: str) -> OrderView:
+    """Give the bills back, once the provider has said that this payment can no longer be made.
+
+    Raises NotFound, CannotCancel (it is over already), BillsReserved (they do not answer: try later).
+    """
+    view = read_order(ports, account=account, order_no=order_no)
+    if view.state == OrderState.CLOSED:
+        return view
+    if view.state == OrderState.PAID:
+        raise CannotCancel
+    if not close_payment(ports, view.payment_no):
+        raise BillsReserved(detail="支付平台尚未确认，处理中，请稍后再试。", order_no=order_no)
+    view = read_order(ports, account=account, order_no=order_no)
+    if view.state == OrderState.PAID:
+        raise CannotCancel
+    return view
