@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, request
 
-from sandbox import alipay_words, control, control_state, wechat_open, wechat_pay, wechat_pay_words
+from sandbox import (
+    alipay_gateway,
+    alipay_identity,
+    alipay_trade,
+    alipay_words,
+    aliyun,
+    aliyun_actions,
+    control,
+    control_state,
+    wechat_face,
+    wechat_open,
+    wechat_pay,
+    wechat_pay_words,
+)
 from sandbox.core import Core
 from sandbox.keys import load_keys
 from sandbox.notices import Courier
@@ -45,6 +58,7 @@ def create_sandbox(
         know_everyone=know_everyone,
     )
     courier.teach("wechat_pay", wechat_pay_words.notice_sealer(core))
+    courier.teach("aliyun_face", aliyun_actions.callback_writer(core))
     courier.teach("alipay", alipay_words.notice_sealer(core))
     app = Flask("sandbox", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
@@ -55,8 +69,10 @@ def create_sandbox(
         # What stays unread would be taken for the next request on a kept-alive connection.
         request.get_data(cache=True)
 
-    for make in (wechat_open, wechat_pay, control, control_state):
+    for make in (wechat_open, wechat_face, wechat_pay, control, control_state):
         app.register_blueprint(make.blueprint(core))
+    app.register_blueprint(alipay_gateway.blueprint(core, alipay_trade.METHODS | alipay_identity.METHODS))
+    app.register_blueprint(aliyun.blueprint(core, aliyun_actions.ACTIONS))
     courier.start()
     return app
 

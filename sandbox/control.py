@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from sandbox import cashier, faults, users
+from sandbox import cashier, faces, faults, users
 from sandbox.replies import came_from_here
 
 if TYPE_CHECKING:
@@ -100,6 +100,18 @@ def _people(core: Core, door: Blueprint) -> None:
             bank_card=given.get("bank_card"),
         )
         return jsonify(registered=True), 201
+
+    @door.post("/faces/<reference>")
+    def decide_face(reference: str) -> Response:
+        given = asked()
+        try:
+            outcome = faces.Outcome(given.get("outcome", ""))
+        except ValueError as error:
+            raise BadOrderError(f"outcome must be one of {', '.join(faces.Outcome)}") from error
+        check = faces.decide(core, reference, outcome=outcome, code=given.get("code"))
+        if check is None:
+            raise users.UnknownError(f"no face check {reference}")
+        return jsonify(reference=check.reference, kind=check.kind, outcome=check.outcome)
 
     @door.post("/message-quotas")
     def set_quota() -> tuple[Response, int]:

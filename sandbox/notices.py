@@ -68,6 +68,7 @@ class Letter:
     method: str
     body: bytes
     headers: dict[str, str]
+    query: str = ""
 
 
 Seal = Callable[[Notice], Letter]
@@ -188,7 +189,7 @@ class Courier:
             try:
                 answer = session.request(
                     letter.method,
-                    notice.url,
+                    f"{notice.url}?{letter.query}" if letter.query else notice.url,
                     data=letter.body,
                     headers=letter.headers,
                     timeout=(3.0, ANSWER_WITHIN_SECONDS),

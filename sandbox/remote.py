@@ -1,0 +1,121 @@
+"""A small typed client of the sandbox's own API: for tests, demos and the phone."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import requests
+
+Told = dict[str, Any]
+
+
+class SandboxRefusedError(RuntimeError):
+    """The sandbox could not do what it was asked; the text says why."""
+
+
+class Sandbox:
+    """Drives a running sandbox from outside."""
+
+    def __init__(self, url: str, *, timeout_seconds: float = 15.0) -> None:
+        self.url = url.rstrip("/")
+        self._timeout_seconds = timeout_seconds
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _ask(self, method: str, path: str, body: Told | None = None) -> Told:
+        answer = self._session.request(method, f"{self.url}/_sandbox{path}", json=body, timeout=self._timeout_seconds)
+        told = answer.json()
+        if not isinstance(told, dict) or not answer.ok:
+            raise SandboxRefusedError(f"{method} {path}: {answer.status_code} {told}")
+        return told
+
+    def make_user(self, app_id: str, *, label: str = "", real_name: Told | None = None, phone: str | None = None) -> Told:
+        """Return user_id, subject, app_id, platform."""
+        return self._ask("POST", "/users", {"app_id": app_id, "label": label, "real_name": real_name, "phone": phone})
+
+    def users(self) -> list[Told]:
+        return list(self._ask("GET", "/users")["users"])
+
+    def make_code(self, app_id: str, user_id: str, *, kind: str = "login") -> str:
+        """Make a sign-in code, or with kind="phone" what the phone-number button gives."""
+        return str(self._ask("POST", "/codes", {"app_id": app_id, "user_id": user_id, "kind": kind})["code"])
+
+    def register_person(self, name: str, id_number: str, *, phone: str | None = None, bank_card: str | None = None) -> None:
+        self._ask("POST", "/people", {"name": name, "id_number": id_number, "phone": phone, "bank_card": bank_card})
+
+    def pay_on_wechat(self, app_id: str, user_id: str, launch: Told, *, outcome: str = "pay") -> Told:
+        """Do as wx.requestPayment would with these launch parameters."""
+        wanted = {name: launch.get(name) for name in ("timeStamp", "nonceStr", "package", "signType", "paySign")}
+        body = {**wanted, "app_id": app_id, "user_id": user_id, "outcome": outcome}
+        return self._ask("POST", "/wechat/cashier", body)
+
+    def pay_on_alipay(self, app_id: str, user_id: str, launch: Told, *, outcome: str = "pay") -> Told:
+        """Do as my.tradePay would."""
+        body = {"app_id": app_id, "user_id": user_id, "tradeNO": launch.get("tradeNO"), "outcome": outcome}
+        return self._ask("POST", "/alipay/cashier", body)
+
+    def pay(self, channel: str, number: str) -> Told:
+        """Pay an order without a phone: {paid, why}."""
+        return self._ask("POST", f"/orders/{channel}/{number}/pay", {})
+
+    def refund_at_portal(self, channel: str, number: str, *, amount_fen: int | None = None) -> Told:
+        body: Told = {} if amount_fen is None else {"amount_fen": amount_fen}
+        return self._ask("POST", f"/orders/{channel}/{number}/refunds", body)
+
+    def settle_refund(self, channel: str, out_refund_no: str, *, state: str = "SUCCESS") -> bool:
+        return bool(self._ask("POST", f"/refunds/{channel}/{out_refund_no}/settle", {"state": state})["settled"])
+
+    def misbehave(self, target: str, fault: str, value: Any = None, *, times: int | None = None, operation: str = "") -> int:
+        """Ask for a fault: target is an order number, "*" or "app:<app_id>"; operation narrows it to some calls."""
+        body = {"target": target, "fault": fault, "value": value, "times": times, "operation": operation}
+        return int(self._ask("POST", "/faults", body)["id"])
+
+    def misbehave_at_random(self, *, seed: str, rate: float, faults: list[Any]) -> None:
+        self._ask("POST", "/faults/random", {"seed": seed, "rate": rate, "faults": faults})
+
+    def behave(self) -> None:
+        """Forget every fault."""
+        self._ask("DELETE", "/faults")
+
+    def decide_face(self, reference: str, outcome: str = "passed", *, code: int | None = None) -> Told:
+        return self._ask("POST", f"/faces/{reference}", {"outcome": outcome, "code": code})
+
+    def resend(self, channel: str, number: str, *, n: int = 1, fresh: bool = False) -> None:
+        self._ask("POST", f"/notices/{channel}/{number}/resend", {"n": n, "fresh": fresh})
+
+    def stray_payment(self, channel: str, merchant: str, amount_fen: int, *, app_id: str | None = None) -> Told:
+        body = {"channel": channel, "merchant": merchant, "amount_fen": amount_fen, "app_id": app_id}
+        return self._ask("POST", "/stray-payments", body)
+
+    def state(self, *, limit: int | None = None) -> Told:
+        return self._ask("GET", "/state" if limit is None else f"/state?limit={limit}")
+
+    def money(self) -> dict[str, int]:
+        """What each merchant's account holds, in fen."""
+        return dict(self.state(limit=0)["money"])
+
+    def order(self, channel: str, number: str) -> Told:
+        return self._ask("GET", f"/orders/{channel}/{number}")
+
+    def messages(self) -> list[Told]:
+        """Return SMS and subscribe messages, newest first."""
+        return list(self._ask("GET", "/messages")["messages"])
+
+    def allow_messages(self, subject: str, template: str, *, left: int) -> None:
+        self._ask("POST", "/message-quotas", {"subject": subject, "template": template, "left": left})
+
+    def reset(self) -> None:
+        self._ask("POST", "/reset", {})
+
+    def wait_until_delivered(self, *, timeout_seconds: float = 10.0) -> bool:
+        """Wait until no notice is due any more."""
+        until = time.monotonic() + timeout_seconds
+        while self.state(limit=0)["pending_notices"]:
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.02)
+        return True
