@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
 
 from config.rulebook import NoRuleInForce, NoticePurpose
 from models.base import new_id
@@ -89,11 +90,14 @@ def give_consent(ports: Ports, *, account: Account, purpose: str, version: str, 
         if old is not None:
             old.withdrawn_at = now
             session.flush()
-        consent = Consent(
-            id=new_id(), account_id=account.id, purpose=purpose, version=version, text_hash=text_hash, given_at=now
+        session.execute(
+            insert(Consent)
+            .values(id=new_id(), account_id=account.id, purpose=purpose, version=version, text_hash=text_hash, given_at=now)
+            .on_conflict_do_nothing()  # pressed twice at once: the first press is the consent
         )
-        session.add(consent)
-        session.flush()
+        consent = session.scalars(
+            select(Consent).where(Consent.account_id == account.id, Consent.purpose == purpose, Consent.withdrawn_at.is_(None))
+        ).one()
         session.expunge(consent)
     return consent
 

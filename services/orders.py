@@ -17,6 +17,7 @@ from models.accounts import Account, IdempotencyKey
 from models.base import new_id, new_number
 from models.bills import BillState, ContributionBill
 from models.enrollments import Enrollment
+from models.inbox import Notice, NoticeState
 from models.orders import OrderLine, OrderState, PaymentOrder
 from models.payments import Payment
 from models.people import Person
@@ -143,7 +144,7 @@ def _reserve(ports: Ports, *, account: Account, new: NewOrder, idempotency_key: 
     now = ports.now()
     try:
         with ports.begin() as session:
-            known = _known_request(session, account=account, new=new, key=idempotency_key, now=now)
+            known = _known_request(session, account=account, new=new, key=idempotency_key)
             if known is not None:
                 return known, True
             if account.person_id is None:
@@ -176,7 +177,7 @@ def _key(account: Account, key: str) -> Any:
     return insert(IdempotencyKey).values(account_id=account.id, route=ROUTE, key=key)
 
 
-def _known_request(session: Session, *, account: Account, new: NewOrder, key: str, now: datetime) -> str | None:  # noqa: ARG001
+def _known_request(session: Session, *, account: Account, new: NewOrder, key: str) -> str | None:
     known = session.get(IdempotencyKey, (account.id, ROUTE, key))
     if known is None:
         return None
@@ -401,15 +402,11 @@ def refresh_order(ports: Ports, *, account: Account, order_no: str) -> OrderView
 
 
 def _is_waiting(ports: Ports, payment_no: str) -> bool:
-    from sqlalchemy import text
-
     with ports.begin() as session:
-        return (
-            session.execute(
-                text("SELECT 1 FROM notices WHERE payment_no = :no AND state = 'WAITING' LIMIT 1"), {"no": payment_no}
-            ).first()
-            is not None
+        waiting = session.scalar(
+            select(Notice.id).where(Notice.payment_no == payment_no, Notice.state == NoticeState.WAITING).limit(1)
         )
+    return waiting is not None
 
 
 def list_orders(ports: Ports, *, account: Account, limit: int = 50) -> list[OrderView]:
