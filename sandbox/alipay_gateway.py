@@ -159,7 +159,7 @@ def signed(core: Core, call: Call, told: Told, found: Found) -> Response:
     if "brace_in_string" in found:
         told = {**told, "store_name": '办事大厅}二楼{"窗口"'}
     inner = escaped(told, call.charset)
-    spoilt = b" " if "bad_signature_response" in found or "signtest_response" in found else b""
+    spoilt = b" " if "bad_signature_response" in found else b""
     signature = sign(core.keys.alipay[call.app_id].alipay_private, inner + spoilt)
     name = f'{{"{call.method.replace(".", "_")}_response":'
     return html(name.encode("ascii") + inner + f',"sign":"{signature}"}}'.encode("ascii"), call.charset)
@@ -185,7 +185,7 @@ def spoilt(core: Core, call: Call, found: Found) -> Response | None:
         return signed(core, call, LIMITED, found)
     if "system_busy" in found or ("code_20000" in found and not found["code_20000"]):
         return signed(core, call, BUSY, found)
-    if "auth_token" in call.given and ("token_expired_once" in found or "token_expired_forever" in found):
+    if found.keys() & faults.TOKEN_FAULTS:
         return signed(core, call, BAD_TOKEN, found)
     return None
 
@@ -199,7 +199,8 @@ def serve(core: Core, methods: dict[str, Method]) -> Response:
         return unsigned_error(invalid("isv.invalid-method", "不存在的方法名"), call.charset)
     number = str(call.biz.get("out_trade_no") or "")
     target = Target(app_id=call.app_id, order_no=number, operation=call.method)
-    found = faults.take(core.store, faults.RESPONSE_FAULTS, target)
+    playable = faults.ALIPAY_ANSWER | (faults.TOKEN_FAULTS if "auth_token" in call.given else frozenset())
+    found = faults.take(core.store, playable, target)
     dawdle(found)
     early = spoilt(core, call, found)
     if early is not None:

@@ -112,9 +112,7 @@ def serve(core: Core, actions: dict[tuple[str, str], Action]) -> Response:
         return written(Problem(status=404, code="InvalidAction.NotFound", message=f"{name} {version} is not found."))
     given = parameters()
     number = given.get("OuterOrderNo") or given.get("OutId") or ""
-    found = faults.take(
-        core.store, faults.RESPONSE_FAULTS, Target(app_id="aliyun", order_no=number, operation=f"aliyun.{name}")
-    )
+    found = faults.take(core.store, faults.ANY_ANSWER, Target(app_id="aliyun", order_no=number, operation=f"aliyun.{name}"))
     dawdle(found)
     if "server_error" in found:
         status = faults.count(found["server_error"], 503)

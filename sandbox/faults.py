@@ -34,23 +34,13 @@ PAYMENT_FAULTS = frozenset(
 
 REFUND_FAULTS = frozenset({"refund_pending", "refund_abnormal"})
 
-RESPONSE_FAULTS = frozenset(
-    {
-        "slow",
-        "server_error",
-        "timeout_after_success",
-        "signtest_response",
-        "bad_signature_response",
-        "gbk_error",
-        "brace_in_string",
-        "code_20000",
-        "system_busy",
-        "token_expired_once",
-        "token_expired_forever",
-        "rate_limited",
-    }
-)
-"""These bend the answer to one request of the merchant."""
+ANY_ANSWER = frozenset({"slow", "server_error", "timeout_after_success", "rate_limited"})
+TOKEN_FAULTS = frozenset({"token_expired_once", "token_expired_forever"})
+WECHAT_ANSWER = ANY_ANSWER | {"system_busy"}
+WECHAT_PAY_ANSWER = ANY_ANSWER | {"signtest_response", "bad_signature_response", "brace_in_string"}
+ALIPAY_ANSWER = ANY_ANSWER | {"gbk_error", "brace_in_string", "code_20000", "system_busy", "bad_signature_response"}
+RESPONSE_FAULTS = WECHAT_ANSWER | TOKEN_FAULTS | WECHAT_PAY_ANSWER | ALIPAY_ANSWER
+"""These bend the answer to one request of the merchant; each door looks up, and uses up, only those it can play."""
 
 KNOWN = PAYMENT_FAULTS | REFUND_FAULTS | RESPONSE_FAULTS
 

@@ -41,7 +41,7 @@ def read_body() -> Answer:
 def serve(core: Core, operation: str, app_id: str, act: Callable[[], Answer]) -> Response:
     """Do one operation, as the faults for the app would have it."""
     target = Target(app_id=app_id, operation=f"wechat.{operation}")
-    found = faults.take(core.store, faults.RESPONSE_FAULTS, target)
+    found = faults.take(core.store, faults.WECHAT_ANSWER, target)
     dawdle(found)
     spoilt = spoil(found)
     if spoilt is not None:
@@ -69,7 +69,7 @@ def serve_with_token(core: Core, operation: str, act: Callable[[str], Answer]) -
     if held["expires_at"] < core.now():
         return plain(problem(42001, "access_token expired"))
     target = Target(app_id=app_id, operation=f"wechat.{operation}")
-    found = faults.take(core.store, faults.RESPONSE_FAULTS, target)
+    found = faults.take(core.store, faults.WECHAT_ANSWER | faults.TOKEN_FAULTS, target)
     dawdle(found)
     spoilt = spoil(found)
     if spoilt is not None:

@@ -122,7 +122,7 @@ def serve(core: Core, operation: str, order_no: str, act: Callable[[Caller], Rep
         return written(core, caller, caller=None, found={})
     app = core.world.app_of_merchant(caller.mchid)
     target = Target(app_id=app.app_id if app else "", order_no=order_no, operation=f"wechat_pay.{operation}")
-    found = faults.take(core.store, faults.RESPONSE_FAULTS, target)
+    found = faults.take(core.store, faults.WECHAT_PAY_ANSWER, target)
     dawdle(found)
     if "server_error" in found:
         status = faults.count(found["server_error"], 500)
@@ -130,10 +130,6 @@ def serve(core: Core, operation: str, order_no: str, act: Callable[[Caller], Rep
     if "rate_limited" in found:
         return written(core, error(429, "FREQUENCY_LIMITED", "频率限制，请降低频率后重试"), caller=None, found=found)
     reply = act(caller)
-    if "brace_in_string" in reply_marks(found, reply) and reply.body is not None:
+    if "brace_in_string" in found and reply.is_success and reply.body is not None:
         reply = replace(reply, body={**reply.body, "sandbox_note": 'a "}" and a {'})
     return hang_up(found, written(core, reply, caller=caller, found=found, signed=signed))
-
-
-def reply_marks(found: Found, reply: Reply) -> Found:
-    return found if reply.is_success else {}
