@@ -14,8 +14,11 @@ from sandbox import (
     alipay_words,
     aliyun,
     aliyun_actions,
+    books,
     control,
     control_state,
+    page,
+    phones,
     wechat_face,
     wechat_open,
     wechat_pay,
@@ -69,10 +72,11 @@ def create_sandbox(
         # What stays unread would be taken for the next request on a kept-alive connection.
         request.get_data(cache=True)
 
-    for make in (wechat_open, wechat_face, wechat_pay, control, control_state):
+    for make in (wechat_open, wechat_face, wechat_pay, control, control_state, phones, books):
         app.register_blueprint(make.blueprint(core))
     app.register_blueprint(alipay_gateway.blueprint(core, alipay_trade.METHODS | alipay_identity.METHODS))
     app.register_blueprint(aliyun.blueprint(core, aliyun_actions.ACTIONS))
+    app.register_blueprint(page.blueprint())
     courier.start()
     return app
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, jsonify, request
 
 from sandbox import cashier, faces, faults, users
-from sandbox.replies import came_from_here
+from sandbox.replies import came_from_here, is_loopback
 
 if TYPE_CHECKING:
     from sandbox.core import Core
@@ -37,7 +37,8 @@ def needed(given: dict[str, Any], name: str) -> str:
 
 
 def guard() -> Response | None:
-    if came_from_here(request):
+    # The Host header too: a page elsewhere could give its own name our address, and ask from inside this machine.
+    if came_from_here(request) and is_loopback(request.host.rsplit(":", 1)[0].strip("[]")):
         return None
     answer = jsonify(error="the sandbox is driven from this machine only")
     answer.status_code = 403

@@ -1,5 +1,5 @@
 import json
-import os
+from pathlib import Path
 import signal
 import subprocess
 import sys
@@ -77,7 +77,7 @@ def test_the_command_says_when_it_is_ready_and_stops_when_told(home, tmp_path):
         [sys.executable, "-m", "sandbox", "serve", "--home", str(home), "--port", "0"],
         stdout=subprocess.PIPE,
         text=True,
-        cwd=os.getcwd(),
+        cwd=Path.cwd(),
     )
     line = ready.stdout.readline()
     url = line.rsplit(" ", 1)[1].strip()

@@ -1,0 +1,56 @@
+"""Canbao's books beside the providers' money: the page turns green when every account agrees to the fen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import requests
+from flask import Blueprint, Response, jsonify
+
+from sandbox import orders
+from sandbox.control import guard
+
+if TYPE_CHECKING:
+    from sandbox.core import Core
+
+Told = dict[str, Any]
+TIMEOUT_SECONDS = 3
+
+
+def compare(core: Core) -> Told:
+    """Canbao's clearing accounts beside what the providers really hold."""
+    held = {f"wechat_pay:{mchid}": 0 for mchid in core.world.wechat_merchants}
+    held |= {f"alipay:{seller}": 0 for seller in core.world.sellers} | orders.money(core.store)
+    try:
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.get(f"{core.canbao_url}/sandbox/journal", timeout=TIMEOUT_SECONDS)
+        books = answer.json() if answer.ok else None
+    except (requests.RequestException, ValueError):
+        books = None
+    if not isinstance(books, dict):
+        return {"reached": False, "agreed": False, "rows": [], "accounts": [], "transfers": [], "money": held}
+    booked = {each["account"]: each["balance_fen"] for each in books.get("accounts", [])}
+    rows = [
+        {"account": account, "sandbox_fen": fen, "canbao_fen": booked.get(f"clearing:{account}", 0)}
+        for account, fen in sorted(held.items())
+    ]
+    return {
+        "reached": True,
+        "agreed": all(row["sandbox_fen"] == row["canbao_fen"] for row in rows),
+        "rows": rows,
+        "accounts": books.get("accounts", []),
+        "transfers": books.get("transfers", []),
+        "money": held,
+    }
+
+
+def blueprint(core: Core) -> Blueprint:
+    door = Blueprint("books", __name__, url_prefix="/_sandbox")
+    door.before_request(guard)
+
+    @door.get("/journal")
+    def show_journal() -> Response:
+        return jsonify(compare(core))
+
+    return door
