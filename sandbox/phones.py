@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -92,15 +93,11 @@ def sign_in(phone: Phone, person: Told, given: Told) -> Told:
     phone.sign_in()
     steps: list[Told] = [{"step": "sign_in", "done": True, "why": ""}]
     _try(steps, "consent_to", phone.consent_to)
-    _try(steps, "prove_name", lambda: phone.prove_name(person["name"], person["id_number"], person.get("phone")))
+    _try(steps, "prove_name", partial(phone.prove_name, person["name"], person["id_number"], person.get("phone")))
     _try(steps, "prove_face", phone.prove_face)
     known = len([each for each in phone.people() if not each.get("is_self")])
     for other in person.get("others", [])[known:]:
-        _try(
-            steps,
-            "add_person",
-            lambda other=other: phone.add_person(other["name"], other["id_number"], relation=other.get("relation"), keep=True),
-        )
+        _try(steps, "add_person", partial(_add, phone, other))
     return {"steps": steps, **see_bills(phone, person, {})}
 
 

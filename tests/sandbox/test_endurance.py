@@ -1,9 +1,9 @@
 import json
-from pathlib import Path
 import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from conftest import MCHID, WX_APP, launch, wechat_client
