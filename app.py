@@ -1,0 +1,249 @@
+"""The roof: puts settings, adapters and doors together. It alone names concrete adapters.
+
+web         gunicorn "app:web()"          the JSON door, for people with a phone
+letterbox   gunicorn "app:letterbox()"    the webhooks, in a process of their own
+settle      canbao settle                 from waiting notices to books
+worker      canbao worker                 the sweeps that the clock calls
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+from apiflask import APIFlask
+from flask.cli import FlaskGroup
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.orm import sessionmaker
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+import jobs.commands
+import miniprogram_api.door
+import webhooks.door
+from config.clock import SystemClock
+from config.embedded_postgres import EmbeddedPostgres
+from config.logs import set_up_logs
+from config.rulebook import SHIPPED_REGIONS, load_rulebook
+from config.seals import load_seals
+from config.settings import Miniprogram, Settings, SettingsFault, load_partners, load_settings, secret
+from providers.alipay.client import AlipayClient
+from providers.alipay.face import AlipayFace
+from providers.alipay.login import AlipayLogin
+from providers.alipay.pay import AlipayPay
+from providers.aliyun.identity import AliyunNames
+from providers.http import Line
+from providers.keys import load_api_v3_key, load_private_key, load_public_key_or_certificate, refuse_our_own
+from providers.wechat.face import WeChatFace
+from providers.wechat.login import WeChatLogin
+from providers.wechat.open_api import WeChatOpenApi
+from providers.wechat.pay import WeChatPay
+from providers.wechat.signing import Signer, Verifier
+from services.ports import Ports
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from flask import Flask
+    from sqlalchemy import Engine
+
+    from config.settings import Partners
+    from providers.protocols import FaceProvider, LoginProvider, PaymentProvider
+
+DOORS = {"miniprogram_api": miniprogram_api.door, "webhooks": webhooks.door}
+LARGEST_BODY_BYTES = 64 * 1024
+
+
+def create_app(settings: Settings | None = None, *, doors: Collection[str] = tuple(DOORS), ports: Ports | None = None) -> Flask:
+    """An application with the doors that were asked for. Raises SettingsFault when it cannot serve honestly."""
+    settings = settings or load_settings()
+    set_up_logs(level=settings.log_level)
+    app = APIFlask(
+        "canbao",
+        title="Canbao 参保",
+        version="1",
+        docs_path=None,  # its viewers come from a CDN, and a public office loads no stranger's scripts
+        spec_path="/openapi.json" if "miniprogram_api" in doors else None,
+    )
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES
+    if settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies, x_proto=settings.trusted_proxies)  # type: ignore[method-assign]
+    app.extensions["canbao.settings"] = settings
+    # Commands such as `canbao migrate` need no keys and no rulebook, so what opens them waits until somebody asks.
+    app.extensions["canbao.make_ports"] = lambda: ports or build_ports(settings)
+    app.extensions["canbao.make_engine"] = build_engine
+    if ports is not None:
+        app.extensions["canbao.ports"] = ports
+    _install_machines(app)
+    for name in doors:
+        DOORS[name].install(app)
+    for command in jobs.commands.COMMANDS:
+        app.cli.add_command(command)
+    return app
+
+
+def web() -> Flask:
+    """What the web process serves."""
+    return _serving(["miniprogram_api"])
+
+
+def letterbox() -> Flask:
+    """What the letterbox process serves."""
+    return _serving(["webhooks"])
+
+
+def _serving(doors: list[str]) -> Flask:
+    app = create_app(doors=doors)
+    # A process that serves wants its keys, its rules and its database now, and a clear word if one is missing.
+    app.extensions["canbao.ports"] = app.extensions["canbao.make_ports"]()
+    return app
+
+
+def build_engine(settings: Settings) -> Engine:
+    """The database, ours if none was named. The embedded one is left at exit, and stopped by whoever leaves last."""
+    url = settings.database_url
+    if url is None:
+        embedded = EmbeddedPostgres(settings.state_dir, major=settings.embedded_postgres)
+        embedded.__enter__()
+        atexit.register(embedded.leave)
+        url = embedded.url
+    return create_engine(
+        url,
+        pool_size=8,
+        max_overflow=8,
+        pool_timeout=5,
+        connect_args={
+            "application_name": f"canbao-{os.getpid()}",
+            "options": "-c statement_timeout=30000 -c idle_in_transaction_session_timeout=60000",
+        },
+    )
+
+
+def build_ports(settings: Settings) -> Ports:
+    """Every port of the house with its adapter. Raises SettingsFault, SealKeysFault, RulebookFault, KeyFileError."""
+    partners = load_partners(settings.miniprograms_file)
+    clock = SystemClock()
+    folders = [SHIPPED_REGIONS] + ([settings.regions_dir] if settings.regions_dir else [])
+    rulebook = load_rulebook(*folders)
+    served = sorted({region for program in partners.miniprograms.values() for region in program.regions})
+    if settings.in_production and (unconfirmed := rulebook.unconfirmed(clock.now().date(), served)):
+        raise SettingsFault(
+            "production refuses figures that nobody has confirmed; put confirmed rulebooks into CANBAO_REGIONS_DIR:\n"
+            + "\n".join(unconfirmed)
+        )
+    seals = load_seals(settings.secrets_dir / "seal-keys.json")
+    logins: dict[str, LoginProvider] = {}
+    payments: dict[str, PaymentProvider] = {}
+    faces: dict[str, FaceProvider] = {}
+    # One line a provider: it holds the pooled connections and the bound on calls at once.
+    wechat_api = Line(provider="wechat", base_url=settings.wechat_api_url)
+    wechat_pay = Line(provider="wechat-pay", base_url=settings.wechat_pay_url)
+    alipay = Line(provider="alipay", base_url=settings.alipay_gateway_url)
+    for code, program in partners.miniprograms.items():
+        notify_url = f"{settings.public_url}/webhooks/{'wechat-pay' if program.platform == 'wechat' else 'alipay'}/{code}"
+        if program.platform == "wechat":
+            api = WeChatOpenApi(line=wechat_api, app_id=program.app_id, app_secret=secret(settings, program.app_secret_file))
+            logins[code], faces[code] = WeChatLogin(api=api), WeChatFace(api=api)
+            if program.merchant is not None:
+                payments[code] = _wechat_pay(settings, partners, program, line=wechat_pay, notify_url=notify_url)
+        elif program.platform == "alipay":
+            client = _alipay(settings, program, line=alipay)
+            logins[code], faces[code] = (
+                AlipayLogin(client=client, with_real_name=program.platform_real_name),
+                AlipayFace(client=client),
+            )
+            if program.merchant is not None:
+                payments[code] = AlipayPay(client=client, seller_id=program.merchant, notify_url=notify_url)
+    return Ports(
+        clock=clock,
+        sessions=sessionmaker(build_engine(settings), expire_on_commit=False),
+        seals=seals,
+        rulebook=rulebook,
+        partners=partners,
+        logins=logins,
+        payments=payments,
+        faces=faces,
+        names=AliyunNames(
+            access_key_id=secret(settings, partners.aliyun.access_key_id_file),
+            access_key_secret=secret(settings, partners.aliyun.access_key_secret_file),
+            base_url=settings.aliyun_identity_url,
+        ),
+    )
+
+
+def _wechat_pay(settings: Settings, partners: Partners, program: Miniprogram, *, line: Line, notify_url: str) -> WeChatPay:
+    number = program.merchant or ""
+    merchant = partners.merchants[number]
+    folder = settings.secrets_dir
+    theirs = {serial: load_public_key_or_certificate(folder / name) for serial, name in merchant.platform_keys.items()}
+    return WeChatPay(
+        line=line,
+        app_id=program.app_id,
+        signer=Signer(number, merchant.certificate_serial or "", load_private_key(folder / (merchant.private_key_file or ""))),
+        verifier=Verifier(
+            {serial: key.public_key for serial, key in theirs.items()},
+            expires_at={serial: key.expires_at for serial, key in theirs.items()},
+        ),
+        api_v3_key=load_api_v3_key(folder / (merchant.apiv3_key_file or "")),
+        notify_url=notify_url,
+        response_key=merchant.response_key,
+    )
+
+
+def _alipay(settings: Settings, program: Miniprogram, *, line: Line) -> AlipayClient:
+    ours = load_private_key(settings.secrets_dir / (program.app_private_key_file or ""))
+    file = settings.secrets_dir / (program.alipay_public_key_file or "")
+    theirs = load_public_key_or_certificate(file)
+    refuse_our_own(theirs, ours, source=file.name)
+    return AlipayClient(
+        line=line,
+        app_id=program.app_id,
+        private_key=ours,
+        alipay_public_key=theirs.public_key,
+    )
+
+
+def _create_for_commands(*_: Any) -> Flask:
+    try:
+        return create_app()
+    except SettingsFault as fault:
+        raise click.ClickException(str(fault)) from None
+
+
+def _install_machines(app: APIFlask) -> None:
+    """For balancers and Prometheus: alive, ready, and how it goes."""
+
+    @app.get("/healthz")
+    @app.doc(hide=True)
+    def healthz() -> tuple[dict[str, str], int]:
+        return {"status": "ok"}, 200
+
+    @app.get("/readyz")
+    @app.doc(hide=True)
+    def readyz() -> tuple[dict[str, str], int]:
+        try:
+            with app.extensions["canbao.ports"].begin() as session:
+                session.execute(text("SELECT 1 FROM alembic_version"))
+        except (OperationalError, ProgrammingError):
+            return {"status": "the database does not answer, or was never migrated"}, 503
+        return {"status": "ok"}, 200
+
+    @app.get("/metrics")
+    @app.doc(hide=True)
+    def metrics() -> tuple[bytes, int, dict[str, str]]:
+        registry = CollectorRegistry()
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        else:
+            registry = REGISTRY
+        return generate_latest(registry), 200, {"Content-Type": CONTENT_TYPE_LATEST}
+
+
+cli = FlaskGroup(
+    name="canbao", create_app=_create_for_commands, add_default_commands=False, add_version_option=False, load_dotenv=False
+)
+"""The `canbao` command."""

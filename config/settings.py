@@ -126,6 +126,8 @@ class Miniprogram(_Entry):
     app_secret_file: str | None = None
     app_private_key_file: str | None = None
     alipay_public_key_file: str | None = None
+    platform_real_name: bool = False
+    """Alipay granted this app its users' names and ID numbers, and the region takes them as proof (R-CZ-53)."""
 
 
 class Merchant(_Entry):

@@ -5,6 +5,7 @@ An acknowledgement means "I have it", so `receive` is one statement and its comm
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,9 @@ from sqlalchemy import select, text
 
 from models.base import new_id
 from models.inbox import Notice, NoticeState
+from services.errors import NotFound
 
 if TYPE_CHECKING:
-    import uuid
     from datetime import datetime
 
     from sqlalchemy.orm import Session
@@ -107,3 +108,21 @@ def parked(session: Session, *, limit: int = 200) -> list[ParkedNotice]:
         )
         for row in rows
     ]
+
+
+def resolve(ports: Ports, *, notice_id: str, reason: str, who: str) -> None:
+    """A person has dealt with a parked notice, and says how. The notice and its transfers stay. Raises NotFound."""
+    try:
+        wanted = uuid.UUID(notice_id)
+    except ValueError:
+        raise NotFound from None
+    with ports.begin() as session:
+        notice = session.scalar(
+            select(Notice)
+            .where(Notice.id == wanted, Notice.state == NoticeState.PARKED, Notice.resolved_at.is_(None))
+            .with_for_update()
+        )
+        if notice is None:
+            raise NotFound
+        notice.resolved_at = ports.now()
+        notice.resolution = f"{reason} ({who})"

@@ -1,0 +1,7 @@
+"""DOOR 2: the letterbox. Providers knock here; what is authentic is kept, and only then acknowledged. Nothing else is done here.
+
+    wechat_pay   POST /webhooks/wechat-pay/{miniprogram}
+    alipay       POST /webhooks/alipay/{miniprogram}
+
+It runs as a process of its own, so that slow calls elsewhere never hold its threads.
+"""

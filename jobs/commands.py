@@ -1,0 +1,261 @@
+"""The operator's commands: `canbao …`. Each says what it does, and exits non-zero when it did not do it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+from flask import current_app
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from config.months import YearMonth
+from config.seals import ALGORITHMS, new_seal_keys
+from jobs import settle as settle_loop
+from jobs import worker as worker_process
+from jobs.stack import Stack
+from models.migrate import migrate as bring_up_to_date
+from services import assessment, enrollment_feed, inbox, journal
+from services.errors import BusinessError
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from services.ports import Ports
+
+console = Console()
+
+
+def _settings() -> Settings:
+    return cast("Settings", current_app.extensions["canbao.settings"])
+
+
+def _ports() -> Ports:
+    extensions = current_app.extensions
+    if "canbao.ports" not in extensions:
+        extensions["canbao.ports"] = extensions["canbao.make_ports"]()
+    return cast("Ports", extensions["canbao.ports"])
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    engine = current_app.extensions["canbao.make_engine"](_settings())
+    bring_up_to_date(engine)
+    engine.dispose()
+    click.echo("the schema is up to date")
+
+
+@click.group("seal-keys")
+def seal_keys() -> None:
+    """The keys that seal personal data."""
+
+
+@seal_keys.command("new")
+@click.option("--algorithm", type=click.Choice(list(ALGORITHMS)), default="SM4-GCM", show_default=True)
+@click.option("--if-missing", is_flag=True, help="Do nothing when there is a file already.")
+def new_keys(algorithm: str, *, if_missing: bool) -> None:
+    """Make seal-keys.json in the secrets folder. Never overwrites one: what it sealed would be lost."""
+    path = _settings().secrets_dir / "seal-keys.json"
+    if path.exists():
+        if if_missing:
+            return
+        raise click.ClickException(f"{path.name} exists; whoever replaces it loses everything that it sealed")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(new_seal_keys(algorithm))
+    click.echo(f"made {path.name}")
+
+
+@click.group("import")
+def import_group() -> None:
+    """Bring in what other authorities send."""
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
+@import_group.command("enrollments")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def import_enrollments(file: Path) -> None:
+    """The registrar's feed of enrolments (CSV, UTF-8 or GB18030). Exits 1 when rows were refused; the rest is in."""
+    with file.open("rb") as raw:
+        lines = sum(1 for _ in raw)
+    try:
+        with _bar() as bar:
+            task = bar.add_task("rows", total=max(lines - 1, 0))
+            report = enrollment_feed.import_enrollments(
+                _ports(), file, on_progress=lambda line: bar.update(task, completed=line - 1)
+            )
+    except enrollment_feed.FeedRefused as fault:
+        raise click.ClickException(f"{file.name}: {fault}") from None
+    for bad in report.bad:
+        click.echo(f"{file.name}: line {bad.line}: {bad.reason}", err=True)
+    click.echo(f"added {report.added}, changed {report.changed}, unchanged {report.unchanged}, refused {len(report.bad)}")
+    sys.exit(1 if report.bad else 0)
+
+
+@click.command()
+@click.option("--month", required=True, help="The coverage month, such as 2026-11.")
+def assess(month: str) -> None:
+    """Issue the month's bills by the rulebook. Again changes nothing."""
+    try:
+        wanted = YearMonth.parse(month)
+    except ValueError as fault:
+        raise click.ClickException(str(fault)) from None
+    done = assessment.assess(_ports(), month=wanted)
+    table = Table("region", "insurance", "plan", "issued", "without a bill", "why", title=f"bills for {wanted}")
+    for each in done:
+        table.add_row(each.region, each.insurance_type, each.plan_id, str(each.issued), str(each.without_bill), each.why or "")
+    console.print(table)
+    sys.exit(1 if any(each.without_bill for each in done) else 0)
+
+
+@click.command("settle")
+@click.option("--once", is_flag=True, help="Settle what waits now, and end.")
+def settle_command(*, once: bool) -> None:
+    """The settle loop: from waiting notices to books."""
+    ports = _ports()
+    if not once:
+        settle_loop.run(ports)
+        return
+    from services.settlement import settle
+
+    total = 0
+    while taken := settle(ports):
+        total += taken
+    click.echo(f"settled {total}")
+
+
+@click.command()
+def worker() -> None:
+    """The sweeps that the clock calls."""
+    ports = _ports()
+    url = ports.sessions.kw["bind"].url
+    conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    worker_process.run(ports, conninfo=conninfo)
+
+
+@click.command("inbox")
+@click.option("--resolve", metavar="NOTICE_ID", help="Mark a parked notice as dealt with.")
+@click.option("--reason", help="What was done about it.")
+@click.option("--who", help="Who did it: a staff member's number.")
+def inbox_command(resolve: str | None, reason: str | None, who: str | None) -> None:
+    """Parked notices: money that waits for a person, and what to do about it."""
+    ports = _ports()
+    if resolve:
+        if not reason or not who:
+            raise click.ClickException("--resolve wants --reason and --who, such as --reason '已原路退回' --who S1024")
+        try:
+            inbox.resolve(ports, notice_id=resolve, reason=reason, who=who)
+        except BusinessError:
+            raise click.ClickException(f"no parked notice {resolve} waits") from None
+        click.echo("resolved")
+        return
+    with ports.begin() as session:
+        rows = inbox.parked(session)
+    table = Table("notice", "merchant", "payment", "their number", "fen", "outcome", "next step", title=f"{len(rows)} parked")
+    for row in rows:
+        table.add_row(
+            str(row.id),
+            row.merchant_account,
+            row.payment_no,
+            row.provider_payment_no or "-",
+            str(row.amount_fen or "-"),
+            row.outcome,
+            row.next_step,
+        )
+    console.print(table)
+
+
+@click.command()
+@click.argument("payment_no")
+def explain(payment_no: str) -> None:
+    """Every row that touched this money, in time order. Takes our payment or order number, or the provider's."""
+    ports = _ports()
+    try:
+        with ports.begin() as session:
+            events = journal.explain(session, payment_no=payment_no)
+    except BusinessError:
+        raise click.ClickException(f"nothing is known of {payment_no}") from None
+    for event in events:
+        click.echo(f"{event.at.isoformat(timespec='milliseconds')}  {event.table:<21}  {event.what}")
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Only compare; exit 1 when the committed document is stale.")
+def openapi(*, check: bool) -> None:
+    """Write docs/reference/openapi.json."""
+    path = Path(__file__).parent.parent / "docs" / "reference" / "openapi.json"
+    text = json.dumps(current_app.spec, ensure_ascii=False, indent=2, sort_keys=True) + "\n"  # type: ignore[attr-defined]
+    if check and (not path.exists() or path.read_text() != text):
+        raise click.ClickException("docs/reference/openapi.json is stale; run: make openapi")
+    if not check:
+        path.write_text(text)
+
+
+@click.command()
+def run() -> None:
+    """Everything on this machine: database, sandbox, web, letterbox, settle, worker. Ctrl-C ends it."""
+    stack = Stack(_settings().state_dir)
+    click.echo("starting: database, keys, schema, sandbox, web, letterbox, settle, worker …")
+    with stack:
+        stack.run(
+            [
+                sys.executable,
+                "-m",
+                "sandbox.demo_people",
+                "--canbao-url",
+                stack.url("web"),
+                "--sandbox-url",
+                stack.url("sandbox"),
+            ]
+        )
+        click.echo(
+            f"\n  sandbox page   {stack.url('sandbox')}/\n  API            {stack.url('web')}/api/v1   document {stack.url('web')}/openapi.json"
+        )
+        click.echo(
+            f"  letterbox      {stack.url('letterbox')}/webhooks\n  logs           {stack.logs}\n\nCtrl-C ends everything."
+        )
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            while not (ended := stack.ended()):
+                time.sleep(0.5)
+        except KeyboardInterrupt:
+            click.echo("\nstopping …")
+            return
+    raise click.ClickException(f"{', '.join(ended)} ended by itself; see {stack.logs}")
+
+
+@click.command()
+def demo() -> None:
+    """One story from the registrar's feed to proven books, in a world of its own; exits non-zero if anything disagrees."""
+    with tempfile.TemporaryDirectory(prefix="canbao-demo-") as folder:
+        stack = Stack.on_free_ports(Path(folder), notice_time_scale=0.05)
+        click.echo("starting a world of its own …")
+        with stack:
+            import subprocess
+
+            story = subprocess.run(  # noqa: S603 - our own command, no shell
+                [sys.executable, "-m", "sandbox.demo", "--canbao-url", stack.url("web"), "--sandbox-url", stack.url("sandbox")],
+                env=stack.environment,
+                check=False,
+            )
+        sys.exit(story.returncode)
+
+
+COMMANDS = (migrate, seal_keys, import_group, assess, settle_command, worker, inbox_command, explain, openapi, run, demo)

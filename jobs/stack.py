@@ -1,0 +1,184 @@
+"""Everything at once, on one machine: database, sandbox, web, letterbox, settle and worker, as processes that can be killed apart."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+import requests
+
+from config.embedded_postgres import EmbeddedPostgres
+from config.settings import HOME
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+BIN: Final = Path(sys.executable).parent
+READY_WITHIN_SECONDS: Final = 60
+STOP_WITHIN_SECONDS: Final = 15
+PORTS: Final = {"web": 8000, "letterbox": 8001, "sandbox": 8100}
+
+
+class StackFault(Exception):
+    """A part does not come up; the sentence names it and where its log is."""
+
+
+@dataclass
+class Stack:
+    """Our processes and the sandbox beside them. Entering starts all; leaving stops all, database last."""
+
+    state_dir: Path
+    ports: dict[str, int] = field(default_factory=lambda: dict(PORTS))
+    notice_time_scale: float = 1.0
+    """The sandbox's retry clock: 0.01 makes 15 s of waiting 0.15 s."""
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.postgres = EmbeddedPostgres(self.state_dir, major=os.environ.get("CANBAO_EMBEDDED_POSTGRES", "18"))
+        self.database_url = os.environ.get("CANBAO_DATABASE_URL") or self.postgres.url
+        self.logs = self.state_dir / "logs"
+
+    @classmethod
+    def on_free_ports(cls, state_dir: Path, **more: float) -> Self:
+        """For tests and the demo: never in the way of another stack."""
+        return cls(state_dir, ports={name: _free_port() for name in PORTS}, **more)  # type: ignore[arg-type]
+
+    def url(self, part: str) -> str:
+        return f"http://127.0.0.1:{self.ports[part]}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        sandbox = self.url("sandbox")
+        multiprocess = self.state_dir / "metrics"
+        return {
+            **os.environ,
+            "CANBAO_MODE": "sandbox",
+            "CANBAO_STATE_DIR": str(self.state_dir),
+            "CANBAO_DATABASE_URL": self.database_url,
+            "CANBAO_PUBLIC_URL": self.url("letterbox"),
+            "CANBAO_SECRETS_DIR": str(self.state_dir / "secrets"),
+            "CANBAO_WECHAT_API_URL": f"{sandbox}/wechat-api",
+            "CANBAO_WECHAT_PAY_URL": sandbox,
+            "CANBAO_ALIPAY_GATEWAY_URL": f"{sandbox}/gateway.do",
+            "CANBAO_ALIYUN_IDENTITY_URL": sandbox,
+            "CANBAO_ALIYUN_SMS_URL": sandbox,
+            "PROMETHEUS_MULTIPROC_DIR": str(multiprocess),
+        }
+
+    def command(self, part: str) -> list[str]:
+        python, canbao = str(BIN / "python"), str(BIN / "canbao")
+        gunicorn = [str(BIN / "gunicorn"), "--chdir", str(HOME), "--config", str(HOME / "deploy" / "gunicorn.py")]
+        return {
+            "sandbox": [
+                python, "-m", "sandbox", "serve", "--home", str(self.state_dir / "sandbox"), "--port", str(self.ports["sandbox"]),
+                "--canbao-url", self.url("web"), "--letterbox-url", self.url("letterbox"), "--notice-time-scale", str(self.notice_time_scale),
+            ],
+            "web": [*gunicorn, "--bind", f"127.0.0.1:{self.ports['web']}", "app:web()"],
+            "letterbox": [*gunicorn, "--bind", f"127.0.0.1:{self.ports['letterbox']}", "app:letterbox()"],
+            "settle": [canbao, "settle"],
+            "worker": [canbao, "worker"],
+        }[part]  # fmt: skip
+
+    def __enter__(self) -> Self:
+        try:
+            self.prepare()
+            for part in ("sandbox", "web", "letterbox", "settle", "worker"):
+                self.start(part)
+            for part in PORTS:
+                self.wait_for(part)
+        except BaseException:
+            self.stop_all()
+            raise
+        return self
+
+    def __exit__(self, _kind: type[BaseException] | None, _fault: BaseException | None, _trace: TracebackType | None) -> None:
+        self.stop_all()
+
+    def prepare(self) -> None:
+        """The database, its schema, and every key: ours made by us, theirs issued by the sandbox as a portal would."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        metrics = self.state_dir / "metrics"
+        shutil.rmtree(metrics, ignore_errors=True)
+        metrics.mkdir(parents=True)
+        if "CANBAO_DATABASE_URL" not in os.environ:
+            self.postgres.__enter__()
+        secrets, sandbox = self.state_dir / "secrets", self.state_dir / "sandbox"
+        self.run([str(BIN / "python"), "-m", "sandbox", "issue", "--home", str(sandbox), "--secrets", str(secrets)])
+        self.run([str(BIN / "canbao"), "seal-keys", "new", "--if-missing"])
+        self.run([str(BIN / "canbao"), "migrate"])
+
+    def run(self, command: list[str]) -> str:
+        """One short command, to its end. Raises StackFault with what it said."""
+        done = subprocess.run(  # noqa: S603 - our own commands, no shell
+            command, env=self.environment, cwd=HOME, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+        )
+        if done.returncode:
+            raise StackFault(f"{' '.join(command[:3])} failed: {done.stdout}{done.stderr}".strip())
+        return done.stdout
+
+    def start(self, part: str) -> None:
+        with (self.logs / f"{part}.log").open("ab") as log:
+            self.processes[part] = subprocess.Popen(  # noqa: S603 - our own commands, no shell
+                self.command(part),
+                env=self.environment,
+                cwd=HOME,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    def kill(self, part: str) -> None:
+        """SIGKILL, with all its children: what a power cut does."""
+        process = self.processes[part]
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def wait_for(self, part: str) -> None:
+        """Until a part answers. Raises StackFault when it ends or never does."""
+        path = "/_sandbox/state" if part == "sandbox" else "/readyz"
+        deadline = time.monotonic() + READY_WITHIN_SECONDS
+        while time.monotonic() < deadline:
+            process = self.processes[part]
+            if process.poll() is not None:
+                break
+            with contextlib.suppress(requests.RequestException):
+                if requests.get(self.url(part) + path, timeout=2).ok:
+                    return
+            time.sleep(0.1)
+        tail = (self.logs / f"{part}.log").read_text(errors="replace")[-1500:]
+        raise StackFault(f"{part} does not come up; its log {self.logs / part}.log ends:\n{tail}")
+
+    def ended(self) -> list[str]:
+        """Parts that ended by themselves."""
+        return [part for part, process in self.processes.items() if process.poll() is not None]
+
+    def stop_all(self) -> None:
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(STOP_WITHIN_SECONDS)
+            except subprocess.TimeoutExpired:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        self.postgres.leave()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,142 @@
+"""The worker: sweeps that the clock calls. Rows are the queue; every sweep is safe to run late, twice or never.
+
+procrastinate keeps the clock. Three of its ways are wrapped here: crons are UTC (ours do not care), a job whose worker was killed
+stays `doing` until somebody retries it, and a lost database ends the worker without a word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from procrastinate import App, Blueprint, JobContext, PsycopgConnector
+from sqlalchemy import text
+
+from config.logs import logger
+from services.identity import expire_face_checks
+from services.payments import ask_about_silence, close_stale
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from services.ports import Ports
+
+log = logger(__name__)
+
+SWEEPS: Final = Blueprint()
+CONCURRENCY: Final = 4
+"""A provider that answers slowly holds one sweep, never all of them."""
+REENTER_SECONDS: Final = 1.0
+OLD_KEYS: Final = timedelta(days=2)
+OLD_SESSIONS: Final = timedelta(days=30)
+
+
+def _sweep(name: str, *, cron: str) -> Callable[[Callable[[Ports], object]], Callable[[Ports], object]]:
+    """Register a step that the clock calls. One waiting in the queue is enough: it will find all there is to do."""
+
+    def register(step: Callable[[Ports], object]) -> Callable[[Ports], object]:
+        @SWEEPS.periodic(cron=cron)
+        @SWEEPS.task(name=name, queueing_lock=name, pass_context=True)
+        def run(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 - the tick it was meant for does not matter
+            done = step(context.additional_context["ports"])
+            if done:
+                log.info("sweep.done", sweep=name, count=done)
+
+        return step
+
+    return register
+
+
+@_sweep("ask_providers", cron="*/2 * * * * *")
+def ask_providers(ports: Ports) -> int:
+    """Ask about payments whose silence has lasted 5 s, 30 s, 2 min, 10 min, 1 h."""
+    return ask_about_silence(ports)
+
+
+@_sweep("close_stale_orders", cron="*/15 * * * * *")
+def close_stale_orders(ports: Ports) -> int:
+    """Close what has lapsed, at the provider first."""
+    return close_stale(ports)
+
+
+@_sweep("expire_face_checks", cron="*/30 * * * * *")
+def expire_faces(ports: Ports) -> int:
+    """Face checks that nobody finished lapse."""
+    return expire_face_checks(ports)
+
+
+@_sweep("forget_old_keys", cron="17 * * * *")
+def forget_old_keys(ports: Ports) -> int:
+    """Idempotency keys are kept for two days, ended sessions for a month."""
+    now = ports.now()
+    with ports.begin() as session:
+        keys = (
+            session.connection()
+            .execute(text("DELETE FROM idempotency_keys WHERE created_at < :old"), {"old": now - OLD_KEYS})
+            .rowcount
+        )
+        ended = (
+            session.connection()
+            .execute(text("DELETE FROM account_sessions WHERE expires_at < :old"), {"old": now - OLD_SESSIONS})
+            .rowcount
+        )
+    return int(keys + ended)
+
+
+@SWEEPS.periodic(cron="*/20 * * * * *")
+@SWEEPS.task(name="retry_stalled", queueing_lock="retry_stalled", pass_context=True)
+async def retry_stalled(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 - the tick it was meant for does not matter
+    """Jobs whose worker was killed are put back: they would stay `doing` for ever."""
+    manager = context.app.job_manager
+    for job in await manager.get_stalled_jobs():
+        log.warning("job.put_back", task=job.task_name)
+        await manager.retry_job(job)
+
+
+def run(ports: Ports, *, conninfo: str) -> None:
+    """The process: runs until SIGTERM or SIGINT, and lets the job in hand end."""
+    asyncio.run(_run(ports, conninfo))
+
+
+async def _run(ports: Ports, conninfo: str) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    app = App(connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=CONCURRENCY + 2))
+    app.add_tasks_from(SWEEPS, namespace="canbao")
+    options: dict[str, Any] = {
+        "concurrency": CONCURRENCY,
+        "delete_jobs": "always",
+        "install_signal_handlers": False,
+        "additional_context": {"ports": ports},
+    }
+    log.info("worker.started")
+    while not stop.is_set():
+        try:
+            async with app.open_async():
+                await _until_stopped(app, options, stop)
+        except OSError as fault:
+            log.error("worker.database_lost", fault=type(fault).__name__)  # noqa: TRY400 - no traceback: it holds values
+        if not stop.is_set():
+            # A restarted database ends it with exit 0 and no error: it is simply entered again.
+            log.warning("worker.entered_again")
+            await asyncio.sleep(REENTER_SECONDS)
+    log.info("worker.stopped")
+
+
+async def _until_stopped(app: App, options: dict[str, Any], stop: asyncio.Event) -> None:
+    worker = asyncio.create_task(app.run_worker_async(**options))
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait({worker, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not worker.done():
+        worker.cancel()
+    try:
+        await worker
+    except asyncio.CancelledError:
+        return
+    except Exception as fault:  # noqa: BLE001 - whatever ended it, it is entered again; nothing of ours runs here
+        log.error("worker.ended", fault=type(fault).__name__)  # noqa: TRY400 - no traceback: it holds values

@@ -1,0 +1,50 @@
+"""Puts the nouns on an application, and says what is true of every request and every answer."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from flask import Response, g, request
+
+from miniprogram_api import bills, consents, errors, identity, insured_persons, payment_orders, sandbox_journal, sessions
+from miniprogram_api.document import complete_document
+from miniprogram_api.fields import guard_request
+
+if TYPE_CHECKING:
+    from apiflask import APIFlask
+
+NOUNS = (sessions, consents, identity, insured_persons, bills, payment_orders)
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+def install(app: APIFlask) -> None:
+    errors.install(app)
+    app.before_request(_begin_request)
+    app.before_request(guard_request)
+    app.after_request(_finish_request)
+    for noun in NOUNS:
+        app.register_blueprint(noun.door, url_prefix=errors.PREFIX)
+    if not app.extensions["canbao.settings"].in_production:
+        app.register_blueprint(sandbox_journal.door)
+
+    @app.spec_processor
+    def document(spec: dict[str, Any] | str) -> dict[str, Any] | str:
+        return complete_document(app, spec) if isinstance(spec, dict) else spec
+
+
+def _begin_request() -> None:
+    given = request.headers.get("X-Request-ID", "")
+    g.request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id, path=request.url_rule.rule if request.url_rule else "-")
+
+
+def _finish_request(response: Response) -> Response:
+    response.headers["X-Request-ID"] = g.get("request_id", "-")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    # Answers hold a person's affairs: no cache between us may keep them.
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response

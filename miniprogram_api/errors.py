@@ -1,0 +1,134 @@
+"""Refusals on the wire: RFC 9457 problem documents with a stable code and a Chinese sentence that says what to do next."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from flask import Response, current_app, g, json, request
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from config.logs import logger
+from services.errors import BusinessError, Kind
+
+if TYPE_CHECKING:
+    from apiflask import APIFlask, HTTPError
+    from werkzeug.exceptions import HTTPException
+
+log = logger(__name__)
+
+PREFIX: Final = "/api/v1"
+STATUS: Final = {
+    Kind.MALFORMED: 422,
+    Kind.UNAUTHENTICATED: 401,
+    Kind.FORBIDDEN: 403,
+    Kind.NOT_FOUND: 404,
+    Kind.CONFLICT: 409,
+    Kind.TOO_MANY: 429,
+    Kind.UNAVAILABLE: 503,
+}
+"""The only place that knows both kinds and numbers."""
+
+DOOR_CODES: Final[dict[int, tuple[str, str, str]]] = {
+    400: ("REQUEST_MALFORMED", "请求格式有误", "请更新小程序后重试。"),
+    401: ("SIGN_IN_AGAIN", "登录已失效", "请重新进入小程序登录。"),
+    404: ("NOT_FOUND", "没有找到", "没有找到您要的内容，请返回上一页刷新。"),
+    405: ("METHOD_NOT_ALLOWED", "操作不支持", "请更新小程序后重试。"),
+    413: ("REQUEST_TOO_LARGE", "内容过大", "请减少内容后重试。"),
+    415: ("JSON_EXPECTED", "请求格式有误", "请更新小程序后重试。"),
+    422: ("FIELDS_INVALID", "填写的内容有误", "请按提示核对后重新提交。"),
+    500: ("INTERNAL", "系统出错", "我们已记录此问题，请稍后再试；急需办理请拨打12333。"),
+    503: ("BUSY", "系统繁忙", "请稍后再试，您的资金不受影响。"),
+}
+"""Refusals of the door itself: number → (code, title, detail). Titles are ours: Python's phrases differ by version."""
+
+
+class DoorRefusal(Exception):
+    """The door itself refuses: the words were not even words."""
+
+    def __init__(self, status: int, *, errors: Any = None, code: str | None = None, detail: str | None = None) -> None:
+        super().__init__(code or DOOR_CODES[status][0])
+        self.status, self.errors, self.code, self.detail = status, errors, code, detail
+
+
+def problem(status: int, *, code: str, title: str, detail: str, headers: dict[str, str] | None = None, **more: Any) -> Response:
+    body = {
+        "type": f"/problems/{code}",
+        "status": status,
+        "code": code,
+        "title": title,
+        "detail": detail,
+        "request_id": g.get("request_id", "-"),
+        **more,
+    }
+    response = Response(json.dumps(body, ensure_ascii=False), status=status, content_type="application/problem+json")
+    response.headers.update(headers or {})
+    return response
+
+
+def of_door(
+    status: int, *, code: str | None = None, detail: str | None = None, headers: dict[str, str] | None = None, **more: Any
+) -> Response:
+    known = DOOR_CODES.get(status) or (HTTPStatus(status).name, "请求未能完成", "请稍后再试。")
+    return problem(status, code=code or known[0], title=known[1], detail=detail or known[2], headers=headers, **more)
+
+
+def install(app: APIFlask) -> None:
+    """Every refusal under our prefix becomes a problem document; other doors keep their own dialects."""
+
+    @app.errorhandler(BusinessError)
+    def refused(fault: BusinessError) -> Response:
+        log.info("request.refused", code=fault.code)
+        headers = {"Retry-After": str(fault.retry_after_seconds)} if fault.retry_after_seconds else None
+        return problem(
+            STATUS[fault.kind], code=fault.code, title=fault.title, detail=fault.said, headers=headers, **fault.facts
+        )
+
+    @app.errorhandler(DoorRefusal)
+    def malformed(fault: DoorRefusal) -> Response:
+        more = {"errors": fault.errors} if fault.errors else {}
+        return of_door(fault.status, code=fault.code, detail=fault.detail, **more)
+
+    @app.error_processor
+    def invalid(fault: HTTPError) -> Any:
+        if not request.path.startswith(PREFIX):
+            return fault.message, fault.status_code, fault.headers
+        more = {"errors": fault.detail} if fault.detail else {}
+        return of_door(fault.status_code, **more)
+
+    @app.errorhandler(DBAPIError)
+    @app.errorhandler(PoolTimeout)
+    def database(fault: Exception) -> Response:
+        if isinstance(fault, DBAPIError) and not fault.connection_invalidated and not _is_passing(fault):
+            return failed(fault)
+        log.error("database.unavailable", fault=type(fault).__name__)
+        return of_door(503, headers={"Retry-After": "2"})
+
+    @app.errorhandler(500)
+    def crashed(fault: HTTPException) -> Response:
+        return failed(getattr(fault, "original_exception", None) or fault)
+
+    def failed(fault: BaseException) -> Response:
+        if current_app.testing and not current_app.config.get("SHOW_PROBLEMS"):
+            raise fault
+        # The type and the place, never the values: exceptions carry people's data in their messages.
+        log.error("request.failed", fault=type(fault).__name__, where=_where(fault))
+        return of_door(500)
+
+
+def _is_passing(fault: DBAPIError) -> bool:
+    """Deadlocks, lock time-outs and lost connections pass; anything else of the database is our own mistake."""
+    state = getattr(fault.orig, "sqlstate", None)
+    return state is None or state[:2] in {"08", "40", "53", "55", "57"}
+
+
+def _where(fault: BaseException) -> str:
+    trace = fault.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return (
+        "-"
+        if trace is None
+        else f"{trace.tb_frame.f_code.co_qualname if hasattr(trace.tb_frame.f_code, 'co_qualname') else trace.tb_frame.f_code.co_name}:{trace.tb_lineno}"
+    )

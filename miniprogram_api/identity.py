@@ -1,0 +1,108 @@
+"""Identity: real name first, then a face; verdicts come from the platform's server alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from apiflask import APIBlueprint, Schema
+from apiflask.fields import DateTime, Dict, String
+from apiflask.validators import Regexp
+
+from miniprogram_api.auth import endpoint, me, ports
+from miniprogram_api.fields import short_text
+from services import identity
+from services.errors import (
+    AlreadyVerified,
+    ConsentRequired,
+    IdNumberMalformed,
+    NameIdMismatch,
+    NameMalformed,
+    NotAvailableOnline,
+    NotFound,
+    ProviderUnavailable,
+    RealNameRequired,
+    TooManyFaceChecks,
+    TooManyLookups,
+    TooYoung,
+)
+
+if TYPE_CHECKING:
+    import uuid
+
+door = APIBlueprint("identity", __name__, tag="Identity")
+
+
+class RealNameIn(Schema):
+    name = short_text(100, required=True)
+    id_number = short_text(40, required=True)
+    phone = String(validate=Regexp(r"^1[3-9]\d{9}$"), load_default=None)
+
+
+class VerificationOut(Schema):
+    state = String(required=True)
+    name = String(required=True, attribute="name_masked")
+    id_number = String(required=True, attribute="id_number_masked")
+
+
+class FaceCheckIn(Schema):
+    pass
+
+
+class FaceCheckOut(Schema):
+    id = String(required=True)
+    state = String(required=True)
+    launch = Dict(
+        keys=String(), values=String(), required=True, allow_none=True, metadata={"description": "传给平台人脸函数的参数"}
+    )
+    expires_at = DateTime(required=True)
+    verification_state = String(required=True)
+    ways_without_face = String(required=True, allow_none=True, metadata={"description": "不刷脸的办理方式"})
+
+
+@door.post("/identity/real-name")
+@endpoint(
+    door,
+    takes=RealNameIn,
+    returns=VerificationOut,
+    fails=[
+        ConsentRequired,
+        NameMalformed,
+        IdNumberMalformed,
+        TooYoung,
+        AlreadyVerified,
+        NameIdMismatch,
+        TooManyLookups,
+        ProviderUnavailable,
+    ],
+)
+def prove_name(given: dict[str, Any]) -> Any:
+    """Name, mobile number and ID number, matched by the authority (实名认证)."""
+    return identity.prove_name(ports(), account=me(), **given)
+
+
+@door.post("/identity/face-checks")
+@endpoint(
+    door,
+    takes=FaceCheckIn,
+    returns=FaceCheckOut,
+    status=201,
+    fails=[ConsentRequired, RealNameRequired, AlreadyVerified, TooManyFaceChecks, NotAvailableOnline, ProviderUnavailable],
+    creates=True,
+)
+def start_face_check(given: dict[str, Any]) -> Any:  # noqa: ARG001 - an empty object today
+    """Open a face check at the platform (人脸核验)."""
+    return identity.start_face_check(ports(), account=me())
+
+
+@door.post("/identity/face-checks/<uuid:check_id>/finished")
+@endpoint(door, returns=FaceCheckOut, fails=[NotFound, ProviderUnavailable])
+def finish_face_check(check_id: uuid.UUID) -> Any:
+    """The phone is back from the camera: ask the platform and tell its verdict."""
+    return identity.finish_face_check(ports(), account=me(), check_id=check_id)
+
+
+@door.get("/identity/face-checks/<uuid:check_id>")
+@endpoint(door, returns=FaceCheckOut, fails=[NotFound])
+def read_face_check(check_id: uuid.UUID) -> Any:
+    """Where a face check stands."""
+    return identity.read_face_check(ports(), account=me(), check_id=check_id)

@@ -1,0 +1,15 @@
+"""Puts the letterbox's senders on an application."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from webhooks import alipay, wechat_pay
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+
+def install(app: Flask) -> None:
+    for sender in (wechat_pay, alipay):
+        app.register_blueprint(sender.blueprint)
