@@ -89,6 +89,8 @@ def set_up_logs(*, level: str = "INFO", stream: Any = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # They tell every tick at INFO.
+    logging.getLogger("procrastinate").setLevel("WARNING")
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:

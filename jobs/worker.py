@@ -1,6 +1,6 @@
 """The worker: sweeps that the clock calls. Rows are the queue; every sweep is safe to run late, twice or never.
 
-procrastinate keeps the clock. Three of its ways are wrapped here: crons are UTC (ours do not care), a job whose worker was killed
+procrastinate keeps the clock. Its ways are wrapped here: crons are UTC (ours do not care) and name seconds last, a job whose worker was killed
 stays `doing` until somebody retries it, and a lost database ends the worker without a word.
 """
 
@@ -49,19 +49,19 @@ def _sweep(name: str, *, cron: str) -> Callable[[Callable[[Ports], object]], Cal
     return register
 
 
-@_sweep("ask_providers", cron="*/2 * * * * *")
+@_sweep("ask_providers", cron="* * * * * */2")
 def ask_providers(ports: Ports) -> int:
     """Ask about payments whose silence has lasted 5 s, 30 s, 2 min, 10 min, 1 h."""
     return ask_about_silence(ports)
 
 
-@_sweep("close_stale_orders", cron="*/15 * * * * *")
+@_sweep("close_stale_orders", cron="* * * * * */15")
 def close_stale_orders(ports: Ports) -> int:
     """Close what has lapsed, at the provider first."""
     return close_stale(ports)
 
 
-@_sweep("expire_face_checks", cron="*/30 * * * * *")
+@_sweep("expire_face_checks", cron="* * * * * */30")
 def expire_faces(ports: Ports) -> int:
     """Face checks that nobody finished lapse."""
     return expire_face_checks(ports)
@@ -85,7 +85,7 @@ def forget_old_keys(ports: Ports) -> int:
     return int(keys + ended)
 
 
-@SWEEPS.periodic(cron="*/20 * * * * *")
+@SWEEPS.periodic(cron="* * * * * */20")
 @SWEEPS.task(name="retry_stalled", queueing_lock="retry_stalled", pass_context=True)
 async def retry_stalled(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 - the tick it was meant for does not matter
     """Jobs whose worker was killed are put back: they would stay `doing` for ever."""
