@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox import orders, payments, users
+from sandbox import faults, orders, payments, users
 from sandbox.keys import verifies
 from sandbox.payments import Refusal
 
@@ -23,10 +23,17 @@ def wechat(core: Core, asked: Told) -> Told:
         return {"errMsg": f"requestPayment:fail {order}"}
     if asked.get("outcome", "pay") == "cancel":
         return {"errMsg": "requestPayment:fail cancel"}
+    _misbehave(core, order, asked)
     paid = payments.pay(core, order)
     if isinstance(paid, Refusal):
         return {"errMsg": f"requestPayment:fail {paid.why}"}
     return {"errMsg": "requestPayment:ok", "out_trade_no": paid.out_trade_no}
+
+
+def _misbehave(core: Core, order: Order, asked: Told) -> None:
+    """Whoever pays may ask in the same breath for what shall go wrong: they need not know the merchant's number."""
+    for wish in asked.get("faults") or []:
+        faults.ask_for(core.store, target=order.out_trade_no, fault=str(wish["fault"]), value=wish.get("value"), times=1)
 
 
 def _wechat_order(core: Core, asked: Told) -> Order | str:
@@ -64,6 +71,7 @@ def alipay(core: Core, asked: Told) -> Told:
         return {"resultCode": "4000", "memo": "the payer is somebody else"}
     if asked.get("outcome", "pay") == "cancel":
         return {"resultCode": "6001", "memo": "the payer walked away"}
+    _misbehave(core, order, asked)
     paid = payments.pay(core, order)
     if isinstance(paid, Refusal):
         return {"resultCode": "4000", "memo": paid.why}

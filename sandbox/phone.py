@@ -138,7 +138,7 @@ class Phone:
             self._launches[str(placed["order_no"])] = placed["launch"]
         return placed
 
-    def pay(self, order: Told | str, outcome: str = "pay") -> Told:
+    def pay(self, order: Told | str, outcome: str = "pay", *, faults: list[Told] | None = None) -> Told:
         """Open the cashier with the order's launch parameters; gives what the platform tells the mini-program."""
         order_no = order if isinstance(order, str) else str(order["order_no"])
         launch = None if isinstance(order, str) else order.get("launch")
@@ -146,7 +146,7 @@ class Phone:
         if not launch:
             raise PhoneRefusedError(0, {"code": "NO_LAUNCH", "title": f"order {order_no} has nothing to launch"})
         cashier = self.sandbox.pay_on_wechat if self.platform == "wechat" else self.sandbox.pay_on_alipay
-        return cashier(self.app_id, self.user_id, launch, outcome=outcome)
+        return cashier(self.app_id, self.user_id, launch, outcome=outcome, faults=faults)
 
     def see_order(self, order_no: str) -> Told:
         return self.ask("GET", f"/payment-orders/{order_no}")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sandbox.core import Core
 
 Told = dict[str, Any]
+DONE_BEFORE = {"ALREADY_VERIFIED"}
 NEEDED = ("label", "miniprogram", "app_id", "platform", "user_id", "name", "id_number")
 
 
@@ -77,7 +78,10 @@ def _try(steps: list[Told], name: str, act: Callable[[], object]) -> None:
     """Do one step of moving in; what fails is shown, and does not stop the next."""
     try:
         act()
-    except (PhoneRefusedError, SandboxRefusedError) as error:
+    except PhoneRefusedError as error:
+        why = "：".join(text for text in (error.title, error.detail) if text) or error.code
+        steps.append({"step": name, "done": error.code in DONE_BEFORE, "why": why})
+    except SandboxRefusedError as error:
         steps.append({"step": name, "done": False, "why": str(error)})
     else:
         steps.append({"step": name, "done": True, "why": ""})
@@ -116,7 +120,9 @@ def order(phone: Phone, person: Told, given: Told) -> Told:
 
 def pay(phone: Phone, person: Told, given: Told) -> Told:
     del person
-    said = _signed_in(phone).pay(str(given["order_no"]), str(given.get("outcome", "pay")))
+    said = _signed_in(phone).pay(
+        str(given["order_no"]), str(given.get("outcome", "pay")), faults=list(given.get("faults") or [])
+    )
     return {"said": said}
 
 

@@ -47,15 +47,19 @@ class Sandbox:
     def register_person(self, name: str, id_number: str, *, phone: str | None = None, bank_card: str | None = None) -> None:
         self._ask("POST", "/people", {"name": name, "id_number": id_number, "phone": phone, "bank_card": bank_card})
 
-    def pay_on_wechat(self, app_id: str, user_id: str, launch: Told, *, outcome: str = "pay") -> Told:
+    def pay_on_wechat(
+        self, app_id: str, user_id: str, launch: Told, *, outcome: str = "pay", faults: list[Told] | None = None
+    ) -> Told:
         """Do as wx.requestPayment would with these launch parameters."""
         wanted = {name: launch.get(name) for name in ("timeStamp", "nonceStr", "package", "signType", "paySign")}
-        body = {**wanted, "app_id": app_id, "user_id": user_id, "outcome": outcome}
+        body = {**wanted, "app_id": app_id, "user_id": user_id, "outcome": outcome, "faults": faults}
         return self._ask("POST", "/wechat/cashier", body)
 
-    def pay_on_alipay(self, app_id: str, user_id: str, launch: Told, *, outcome: str = "pay") -> Told:
+    def pay_on_alipay(
+        self, app_id: str, user_id: str, launch: Told, *, outcome: str = "pay", faults: list[Told] | None = None
+    ) -> Told:
         """Do as my.tradePay would."""
-        body = {"app_id": app_id, "user_id": user_id, "tradeNO": launch.get("tradeNO"), "outcome": outcome}
+        body = {"app_id": app_id, "user_id": user_id, "tradeNO": launch.get("tradeNO"), "outcome": outcome, "faults": faults}
         return self._ask("POST", "/alipay/cashier", body)
 
     def pay(self, channel: str, number: str) -> Told:

@@ -24,7 +24,9 @@ export function faultPicker(channel) {
   );
 }
 
+export const wish = (fault, amountFen) => ({ fault, value: VALUES[fault]?.(amountFen) ?? null });
+
 export async function askForFault(target, fault, amountFen) {
   if (!fault) return;
-  await post("/faults", { target, fault, value: VALUES[fault]?.(amountFen) ?? null, times: 1 });
+  await post("/faults", { target, times: 1, ...wish(fault, amountFen) });
 }

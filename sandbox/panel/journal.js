@@ -14,6 +14,11 @@ function accountName(account) {
   return `${named("prefix", prefix)} ${[second in words().channel ? named("channel", second) : second, ...others].filter(Boolean).join(" ")}`;
 }
 
+function inTwoLines(account) {
+  const [channel, merchant] = account.split(":");
+  return [make("div", {}, named("channel", channel)), make("div", { class: "number hint" }, merchant)];
+}
+
 function verdict(told) {
   if (!told.reached) return make("div", { class: "verdict" }, make("span", { class: "mark" }, "…"), words().unreached);
   const mark = make("span", { class: "mark", "aria-hidden": "true" }, told.agreed ? "✓" : "✕");
@@ -33,7 +38,7 @@ function moneyTable(told) {
       make(
         "tr",
         { class: row.canbao_fen === null || row.canbao_fen === row.sandbox_fen ? "" : "bad" },
-        make("td", {}, accountName(row.account)),
+        make("td", {}, ...inTwoLines(row.account)),
         make("td", { class: "money" }, yuan(row.sandbox_fen)),
         make("td", { class: "money" }, row.canbao_fen === null ? "–" : yuan(row.canbao_fen)),
       ),

@@ -2,9 +2,10 @@
 
 import { get, post } from "./api.js";
 import { during, make, say, yuan } from "./dom.js";
-import { askForFault, faultPicker } from "./faults.js";
-import { named, words } from "./words.js";
+import { faultPicker, wish } from "./faults.js";
+import { isChinese, named, words } from "./words.js";
 
+const FINAL = ["PAID", "CLOSED"];
 const phone = document.getElementById("phone");
 const screens = new Map();
 let people = [];
@@ -56,29 +57,38 @@ async function order(button, person, bills) {
 
 async function pay(button, outcome, fault) {
   const here = screen();
-  if (outcome === "pay" && fault) {
-    try {
-      await askForFault(here.providerNo ?? here.order.order_no, fault, here.order.total_fen);
-    } catch (error) {
-      here.said = { text: error.message, bad: true };
-      return drawPhone();
-    }
-  }
-  const told = await act(button, "pay", { order_no: here.order.order_no, outcome });
+  const faults = outcome === "pay" && fault ? [wish(fault, here.order.total_fen)] : [];
+  const told = await act(button, "pay", { order_no: here.order.order_no, outcome, faults });
   if (!told) return;
   const said = told.said.errMsg ?? `${told.said.resultCode} ${told.said.memo ?? ""}`;
-  here.said = { text: words().phone_said(said) };
-  await look(button, false);
+  here.said = { text: words().phone_said(said.trim()) };
+  drawPhone();
+  if (outcome === "pay") await waitForNews(chosen);
 }
 
-async function look(button, clear = true) {
+// The cashier's word proves nothing: ask Canbao until it has heard from the provider, or for a quarter of a minute.
+async function waitForNews(number) {
   const here = screen();
-  const said = here.said;
+  const no = here.order.order_no;
+  for (let tries = 0; tries < 15 && here.order?.order_no === no && !FINAL.includes(here.order.state); tries += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    try {
+      here.order = { ...here.order, ...(await post(`/phone/${number}/see_order`, { order_no: no })).order };
+      here.people = (await post(`/phone/${number}/bills`)).people;
+    } catch (error) {
+      here.said = { text: error.message, bad: true };
+      break;
+    }
+    if (number === chosen) drawPhone();
+  }
+}
+
+async function look(button) {
+  const here = screen();
   const told = await act(button, "see_order", { order_no: here.order.order_no });
   if (!told) return;
   here.order = { ...here.order, ...told.order };
-  if (!clear) here.said = said;
-  drawPhone();
+  await refresh(button);
 }
 
 async function cancel(button) {
@@ -86,7 +96,7 @@ async function cancel(button) {
   const told = await act(button, "cancel", { order_no: here.order.order_no });
   if (!told) return;
   here.order = { ...here.order, ...told.order };
-  drawPhone();
+  await refresh(button);
 }
 
 function button(text, work, kind = "") {
@@ -102,7 +112,7 @@ function billRow(here, bill, redraw) {
     else here.ticked.delete(bill.id);
     redraw();
   });
-  const what = make("span", { class: "what" }, `${bill.coverage_month} ${bill.insurance_name ?? bill.insurance_type}`, make("small", {}, bill.state_name ?? bill.state));
+  const what = make("span", { class: "what" }, `${bill.coverage_month} ${bill.insurance_name ?? bill.insurance_type}`, make("small", {}, [named("bill", bill.state), bill.payable ? "" : bill.not_payable_reason, bill.sample ? words().sample : ""].filter(Boolean).join(" · ")));
   return make("label", { class: "bill" }, box, what, make("span", { class: "money" }, yuan(bill.amount_fen)));
 }
 
@@ -130,11 +140,11 @@ function personCard(here, person) {
 function orderCard(here) {
   const channel = people[chosen].platform === "wechat" ? "wechat_pay" : "alipay";
   const picker = faultPicker(channel);
-  const canPay = Boolean(here.order.launch) && !["PAID", "CLOSED", "CANCELLED"].includes(here.order.state);
+  const canPay = Boolean(here.order.launch) && !FINAL.includes(here.order.state);
   return make(
     "section",
     { class: "person" },
-    make("header", {}, make("h3", {}, words().order_state(here.order.state)), make("span", { class: "money" }, yuan(here.order.total_fen ?? 0))),
+    make("header", {}, make("h3", {}, words().order_state(isChinese() ? (here.order.state_text ?? here.order.state) : here.order.state)), make("span", { class: "money" }, yuan(here.order.total_fen ?? 0))),
     make("p", { class: "number" }, here.order.order_no),
     canPay ? make("div", { class: "row" }, picker, button(words().pay, (node) => pay(node, "pay", picker.value))) : null,
     make(
