@@ -193,4 +193,4 @@ def _own_orders(session: Session, account_id: uuid.UUID, bill_ids: list[int]) ->
         .join(PaymentOrder, PaymentOrder.id == OrderLine.order_id)
         .where(OrderLine.bill_id.in_(bill_ids), OrderLine.live, PaymentOrder.payer_account_id == account_id)
     )
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())

@@ -195,8 +195,8 @@ def _lock_bills(session: Session, person_id: uuid.UUID, bill_nos: Iterable[str])
         .where(Enrollment.person_id == person_id, ContributionBill.bill_no.in_(wanted))
         .order_by(ContributionBill.id)
         .with_for_update(of=ContributionBill)
-    ).tuples()
-    bills = list(rows)
+    )
+    bills = [(bill, enrollment) for bill, enrollment in rows]
     if len(bills) != len(wanted) or not wanted:
         raise NotFound
     return bills

@@ -1,0 +1,54 @@
+# Bare `make` prints this menu.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo test quick torture check lint types imports openapi openapi-check format bench clean
+
+help:  ## this menu
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+setup:  ## the virtual environment, from hashed locks (every other target does this by itself)
+	@$(PYTHON) bootstrap.py
+
+run: setup  ## everything on this machine: database, sandbox and its page, web, letterbox, settle, worker
+	@$(BIN)/canbao run
+
+demo: setup  ## one story end to end, without a browser; non-zero if anything disagrees
+	@$(BIN)/canbao demo
+
+test: setup  ## the whole suite
+	@$(BIN)/python -m pytest -m "not full"
+
+quick: setup  ## the suite without what takes more than a few seconds
+	@$(BIN)/python -m pytest -m "not full and not slow" -x
+
+torture: setup  ## 2,000 orders, 5,000 notices, everything killed five times
+	@$(BIN)/python -m pytest -m full -s
+
+check: setup lint types imports openapi-check  ## all that can be known without running anything
+
+lint: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: setup
+	@$(BIN)/mypy
+
+imports: setup
+	@$(BIN)/lint-imports --no-logo
+
+openapi: setup  ## write docs/reference/openapi.json anew
+	@$(BIN)/canbao openapi
+
+openapi-check: setup
+	@$(BIN)/canbao openapi --check
+
+format: setup  ## let the formatter and the safe fixes have their way
+	@$(BIN)/ruff check --fix . || true
+	@$(BIN)/ruff format .
+
+bench: setup  ## how fast, as ratios within one run; a table and one line of JSON
+	@$(BIN)/python -m bench
+
+clean:  ## forget the virtual environment and the state of `make run`
+	rm -rf .venv .canbao

@@ -1,0 +1,172 @@
+"""Places: a real PostgreSQL with the migrated schema, a database of its own for each test, and ports with fakes behind them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, settings
+from sqlalchemy import create_engine
+from sqlalchemy.orm import sessionmaker
+
+from config.embedded_postgres import EmbeddedPostgres
+from config.rulebook import load_rulebook
+from config.seals import load_seals, new_seal_keys
+from config.settings import HOME, load_partners
+from models.migrate import migrate
+from providers.protocols import Channel
+from services.ports import Ports, transaction_is_open
+from tests.factories import World
+from tests.providers.fakes import FakeFaces, FakeLogins, FakeNames, FakePayments
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+settings.register_profile("usual", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], print_blob=True)
+settings.load_profile("usual")
+
+NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
+"""Saturday, 21 November 2026, ten in the morning in Beijing."""
+
+
+class MovableClock:
+    """A clock that stands still until a test moves it."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self._now = now
+
+    def now(self) -> datetime:
+        return self._now
+
+    def move(self, **by: float) -> None:
+        self._now += timedelta(**by)
+
+    def set(self, now: datetime) -> None:
+        self._now = now
+
+
+class CallsOutsideTransactions(list):
+    """What fakes remember; and the promise that no provider is called while a transaction is open, kept in every test."""
+
+    def append(self, call: tuple[str, object]) -> None:
+        assert call[0] == "freeze" or not transaction_is_open(), f"{call[0]} was called inside a transaction"
+        super().append(call)
+
+
+@dataclass(frozen=True)
+class Server:
+    url: str
+    """Of the maintenance database; tests make their own beside it."""
+    embedded: EmbeddedPostgres | None = None
+
+    def url_of(self, database: str) -> str:
+        head, mark, query = self.url.partition("?")
+        return f"{head.rsplit('/', 1)[0]}/{database}{mark}{query}"
+
+    def connect(self) -> psycopg.Connection:
+        return psycopg.connect(self.url.replace("postgresql+psycopg://", "postgresql://"), autocommit=True)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """The embedded server (or CANBAO_TEST_DATABASE_URL); left running only if somebody else uses it too."""
+    given = os.environ.get("CANBAO_TEST_DATABASE_URL")
+    if given:
+        yield Server(given)
+        return
+    major = os.environ.get("CANBAO_TEST_POSTGRES", "18")
+    with EmbeddedPostgres(HOME / ".canbao" / "tests", major=major) as embedded:
+        yield Server(embedded.url, embedded)
+
+
+@pytest.fixture(scope="session")
+def template(server: Server) -> Iterator[str]:
+    """A database brought up by the migrations, once; each test copies it."""
+    name = f"template_{uuid.uuid4().hex[:12]}"
+    with server.connect() as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    engine = create_engine(server.url_of(name))
+    migrate(engine)
+    engine.dispose()
+    yield name
+    with server.connect() as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def database_url(server: Server, template: str) -> Iterator[str]:
+    """A fresh database with the whole schema."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with server.connect() as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    yield server.url_of(name)
+    with server.connect() as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def rulebook():
+    return load_rulebook()
+
+
+@pytest.fixture(scope="session")
+def seals(tmp_path_factory: pytest.TempPathFactory):
+    path = tmp_path_factory.mktemp("seals") / "seal-keys.json"
+    path.write_text(new_seal_keys())
+    return load_seals(path)
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock()
+
+
+@pytest.fixture
+def ports(database_url: str, rulebook, seals, clock: MovableClock) -> Iterator[Ports]:
+    """The house with fakes for providers: `ports.payments["jiangsu-tax-wechat"]` is a FakePayments, and so on."""
+    partners = load_partners(HOME / "config" / "miniprograms.sandbox.yaml")
+    programs = partners.miniprograms
+    engine = create_engine(database_url, pool_size=5, max_overflow=20)
+    yield Ports(
+        clock=clock,
+        sessions=sessionmaker(engine, expire_on_commit=False),
+        seals=seals,
+        rulebook=rulebook,
+        partners=partners,
+        logins={code: FakeLogins(calls=CallsOutsideTransactions()) for code in programs},
+        payments={
+            code: FakePayments(
+                calls=CallsOutsideTransactions(),
+                channel=Channel(partners.merchants[program.merchant].channel),
+                merchant=program.merchant,
+            )
+            for code, program in programs.items()
+            if program.merchant
+        },
+        faces={
+            code: FakeFaces(calls=CallsOutsideTransactions(), name=f"{program.platform}_face")
+            for code, program in programs.items()
+        },
+        names=FakeNames(calls=CallsOutsideTransactions()),
+    )
+    engine.dispose()
+
+
+@pytest.fixture
+def world(ports: Ports) -> World:
+    """Factories that build the plainest valid thing."""
+    return World(ports)
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder whose path is short enough for a Unix socket."""
+    with tempfile.TemporaryDirectory(prefix="cb-") as folder:
+        yield Path(folder)
