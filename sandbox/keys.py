@@ -90,7 +90,8 @@ class KeyCupboard:
         path = self.folder / name
         if not path.exists():
             write_private(path, private_pem(rsa.generate_private_key(public_exponent=65537, key_size=2048)))
-        loaded = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        # Nobody but us writes here; checking every prime again would cost a third of a second at each start.
+        loaded = serialization.load_pem_private_key(path.read_bytes(), password=None, unsafe_skip_rsa_key_validation=True)
         if not isinstance(loaded, rsa.RSAPrivateKey):
             raise TypeError(f"{path.name}: an RSA private key is needed here")
         return loaded

@@ -2,69 +2,15 @@
 
 import json
 import shutil
-import threading
-import time
-from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from alipay import AliPay
 from alipay.utils import AliPayConfig
-from wechatpayv3 import WeChatPay, WeChatPayType
+from sandbox_story import ALI_APP, WX_APP, BeijingAliPay, Letterbox, launch, wechat_client
 
 from sandbox import serve_in_thread
-from sandbox.core import BEIJING
 from sandbox.keys import issue
 from sandbox.remote import Sandbox
 from sandbox.world import WORLD
-
-WX_APP = "wx3204000000000001"
-MCHID = "1900003204"
-ALI_APP = "2021003204000001"
-SELLER = "2088003204000001"
-
-
-class Letterbox:
-    """Keeps what was posted, and answers as told: `answers` is used up first, then `answer`."""
-
-    def __init__(self):
-        self.letters = []
-        self.answers = []
-        self.answer = (204, b"")
-        self._lock = threading.Lock()
-        box = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                status, content = box.take({"path": self.path, "headers": self.headers, "body": body})
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                if content:
-                    self.wfile.write(content)
-
-            do_GET = do_POST  # noqa: N815 - the same
-
-            def log_message(self, *_):
-                return
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self.thread.start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    def take(self, letter):
-        with self._lock:
-            self.letters.append(letter)
-            return self.answers.pop(0) if self.answers else self.answer
-
-    def close(self):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
 
 
 @pytest.fixture(scope="session")
@@ -112,27 +58,6 @@ def wx(sandbox, secrets, letterbox):
     return wechat_client(sandbox.url, secrets, letterbox.url)
 
 
-def wechat_client(url, secrets, letterbox_url, **wishes):
-    read = {
-        name: (secrets / f"wechat-pay-{MCHID}-{name}").read_text()
-        for name in ("merchant-private-key.pem", "apiv3-key.txt", "public-key.pem")
-    }
-    client = WeChatPay(
-        WeChatPayType.MINIPROG,
-        MCHID,
-        read["merchant-private-key.pem"],
-        wishes.get("serial", "3204000000000000000000000000000000003204"),
-        WX_APP,
-        read["apiv3-key.txt"],
-        notify_url=f"{letterbox_url}/webhooks/wechat-pay/jiangsu-tax-wechat",
-        public_key=read["public-key.pem"],
-        public_key_id="PUB_KEY_ID_0119000032042026112200000001",
-        timeout=(3, 10),
-    )
-    client._core._gate_way = url
-    return client
-
-
 @pytest.fixture
 def ali(sandbox, secrets, letterbox):
     """An independent client: python-alipay-sdk, pointed here, on Beijing time as its users are told to be."""
@@ -145,11 +70,6 @@ def ali(sandbox, secrets, letterbox):
     )
     client._gateway = f"{sandbox.url}/gateway.do"
     return client
-
-
-class BeijingAliPay(AliPay):
-    def build_body(self, *args, **kwargs):
-        return super().build_body(*args, **kwargs) | {"timestamp": f"{datetime.now(BEIJING):%Y-%m-%d %H:%M:%S}"}
 
 
 @pytest.fixture
@@ -174,17 +94,6 @@ def wx_pay(wx, remote, payer):
         return remote.pay_on_wechat(WX_APP, payer["user_id"], launch(wx, json.loads(text)["prepay_id"]), outcome=outcome)
 
     return pay
-
-
-def launch(wx, prepay_id):
-    stamp, nonce, package = str(int(time.time())), "n0nce", f"prepay_id={prepay_id}"
-    return {
-        "timeStamp": stamp,
-        "nonceStr": nonce,
-        "package": package,
-        "signType": "RSA",
-        "paySign": wx.sign([WX_APP, stamp, nonce, package]),
-    }
 
 
 @pytest.fixture

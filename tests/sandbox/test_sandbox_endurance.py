@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from conftest import MCHID, WX_APP, launch, wechat_client
+from sandbox_story import MCHID, WX_APP, launch, wechat_client
 
 from sandbox import serve_in_thread
 from sandbox.remote import Sandbox

@@ -3,7 +3,7 @@ import time
 
 import pytest
 import requests
-from test_alipay import opened
+from sandbox_story import opened
 from wechatpayv3.utils import aes_decrypt
 
 from sandbox.wechat_pay_words import SIGNTEST

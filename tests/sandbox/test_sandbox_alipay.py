@@ -8,6 +8,7 @@ import requests
 from alipay.exceptions import AliPayException
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
+from sandbox_story import opened
 
 from sandbox.core import BEIJING
 
@@ -43,18 +44,6 @@ class ByHand:
         query = urllib.parse.urlencode(common)
         headers = {"Content-Type": "application/x-www-form-urlencoded;charset=utf-8"}
         return requests.post(f"{self.url}?{query}", data=urllib.parse.urlencode(body).encode(), headers=headers, timeout=10)
-
-
-def opened(raw, secrets):
-    """Verify a notice over its raw bytes and give its fields in their own charset."""
-    key = serialization.load_pem_public_key((secrets / f"alipay-{APP}-alipay-public-key.pem").read_bytes())
-    fields = dict(urllib.parse.parse_qsl(raw.decode("ascii"), keep_blank_values=True, encoding="latin-1"))
-    signature = base64.b64decode(fields.pop("sign"), validate=True)
-    assert fields.pop("sign_type") == "RSA2"
-    signed = "&".join(f"{name}={fields[name]}" for name in sorted(fields)).encode("latin-1")
-    key.verify(signature, signed, padding.PKCS1v15(), hashes.SHA256())
-    codec = "gb18030" if fields["charset"].lower() == "gbk" else "utf-8"
-    return {name: value.encode("latin-1").decode(codec) for name, value in fields.items()}
 
 
 @pytest.fixture

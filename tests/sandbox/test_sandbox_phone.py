@@ -1,6 +1,6 @@
 import pytest
 import requests
-from conftest import ALI_APP, MCHID, WX_APP, wechat_client
+from sandbox_story import ALI_APP, MCHID, WX_APP, wechat_client
 from small_canbao import SmallCanbao
 
 from sandbox import serve_in_thread
