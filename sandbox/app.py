@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, request
 
 from sandbox import (
+    alipay_bills,
     alipay_gateway,
     alipay_identity,
     alipay_trade,
@@ -22,6 +23,7 @@ from sandbox import (
     wechat_face,
     wechat_open,
     wechat_pay,
+    wechat_pay_bills,
     wechat_pay_words,
 )
 from sandbox.core import Core
@@ -72,9 +74,11 @@ def create_sandbox(
         # What stays unread would be taken for the next request on a kept-alive connection.
         request.get_data(cache=True)
 
-    for make in (wechat_open, wechat_face, wechat_pay, control, control_state, phones, books):
+    for make in (wechat_open, wechat_face, wechat_pay, wechat_pay_bills, alipay_bills, control, control_state, phones, books):
         app.register_blueprint(make.blueprint(core))
-    app.register_blueprint(alipay_gateway.blueprint(core, alipay_trade.METHODS | alipay_identity.METHODS))
+    app.register_blueprint(
+        alipay_gateway.blueprint(core, alipay_trade.METHODS | alipay_identity.METHODS | alipay_bills.METHODS)
+    )
     app.register_blueprint(aliyun.blueprint(core, aliyun_actions.ACTIONS))
     app.register_blueprint(page.blueprint())
     courier.start()

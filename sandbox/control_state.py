@@ -144,6 +144,11 @@ def _levers(core: Core, door: Blueprint) -> None:
     def stray() -> tuple[Response, int]:
         return jsonify(_stray(core, asked())), 201
 
+    @door.post("/bills-at-once")
+    def bills_at_once() -> Response:
+        core.store.keep_setting("bills_at_once", bool(asked().get("wanted", True)))
+        return jsonify(wanted=core.store.setting("bills_at_once"))
+
     @door.post("/reset")
     def reset() -> Response:
         core.store.reset()

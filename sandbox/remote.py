@@ -112,6 +112,10 @@ class Sandbox:
     def allow_messages(self, subject: str, template: str, *, left: int) -> None:
         self._ask("POST", "/message-quotas", {"subject": subject, "template": template, "left": left})
 
+    def make_bills_at_once(self, *, wanted: bool = True) -> None:
+        """Let a day's bill be asked for before the next morning."""
+        self._ask("POST", "/bills-at-once", {"wanted": wanted})
+
     def reset(self) -> None:
         self._ask("POST", "/reset", {})
 

@@ -63,11 +63,13 @@ CREATE TABLE IF NOT EXISTS messages (
     content TEXT NOT NULL, at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS message_quotas (
     subject TEXT NOT NULL, template TEXT NOT NULL, left INTEGER NOT NULL, PRIMARY KEY (subject, template));
+CREATE TABLE IF NOT EXISTS bill_files (
+    token TEXT PRIMARY KEY, merchant TEXT NOT NULL, content BLOB NOT NULL, expires_at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 TABLES = [
     *("users", "codes", "tokens", "people", "orders", "prepays", "refunds", "notices", "faults"),
-    *("random_faults_spent", "faces", "messages", "message_quotas", "settings"),
+    *("random_faults_spent", "faces", "messages", "message_quotas", "bill_files", "settings"),
 ]
 
 Db = sqlite3.Connection
