@@ -6,16 +6,18 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 
 from sandbox.demo_people import BEIJING, DAUGHTER, EVERYBODY, FATHER, WORKER, canbao, introduce, months_to_bill, write_feed
 from sandbox.phone import Phone, PhoneRefusedError
 from sandbox.remote import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LOST_IS_HEALED_WITHIN_SECONDS = 40
 CHANNELS = {"wechat": "wechat_pay", "alipay": "alipay"}

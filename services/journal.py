@@ -72,8 +72,9 @@ EXPLAIN = text("""
                     AND m.at >= (SELECT created_at FROM p))
     UNION ALL SELECT t.at, 'transfers', format('%s: %s fen from %s to %s%s', t.kind, t.amount_fen, t.debit_account, t.credit_account,
            coalesce(', ' || t.reason, '')) FROM transfers t JOIN p ON p.id = t.payment_id
-    UNION ALL SELECT r.paid_at, 'contribution_records', format('%s of %s: %s fen, now %s', r.insurance_type, r.coverage_month,
-           r.amount_fen, r.state) FROM contribution_records r JOIN p ON p.id = r.payment_id
+    UNION ALL SELECT t.at, 'contribution_records', format('%s of %s: %s fen, paid %s, now %s', r.insurance_type, r.coverage_month,
+           r.amount_fen, to_char(r.paid_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SSZ'), r.state)
+           FROM contribution_records r JOIN p ON p.id = r.payment_id JOIN transfers t ON t.payment_id = r.payment_id AND t.bill_id = r.bill_id
     UNION ALL SELECT f.refunded_at, 'refunds', format('%s fen back, number %s', f.amount_fen, f.refund_no)
            FROM refunds f JOIN p ON p.id = f.payment_id
     ORDER BY 1, 2, 3
