@@ -26,6 +26,7 @@ PROBES = frozenset({"forged", "signtest", "stale"})
 
 ANSWER_WITHIN_SECONDS = 5.0
 LOOK_AGAIN_SECONDS = 0.25
+SHORTEST_WAIT_SECONDS = 0.01
 COURIERS = 8
 OK = 200
 
@@ -115,7 +116,7 @@ class Courier:
         self._clock = clock
         self._time_scale = time_scale
         self._seals = seals or {}
-        self._bag: queue.Queue[Notice | None] = queue.Queue(maxsize=COURIERS * 4)
+        self._bag: queue.Queue[Notice | None] = queue.Queue()
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -148,25 +149,27 @@ class Courier:
     def _dispatch(self) -> None:
         while not self._stopping.is_set():
             self._wake.clear()
-            taken = self._lease()
+            # The bag holds little, so that what is due first also goes first, and a stop leaves little to do again.
+            room = COURIERS * 2 - self._bag.qsize()
+            taken = self._lease(room) if room > 0 else []
             for notice in taken:
                 self._bag.put(notice)
             if not taken:
-                self._wake.wait(timeout=self._idle_seconds())
+                self._wake.wait(timeout=self._idle_seconds() if room > 0 else SHORTEST_WAIT_SECONDS)
 
     def _idle_seconds(self) -> float:
         due = self._store.row("SELECT MIN(due_at) AS at FROM notices WHERE state = 'pending' AND leased = 0")
         if due is None or due["at"] is None:
             return LOOK_AGAIN_SECONDS
-        return min(LOOK_AGAIN_SECONDS, max(0.01, float(due["at"]) - self._clock()))
+        return min(LOOK_AGAIN_SECONDS, max(SHORTEST_WAIT_SECONDS, float(due["at"]) - self._clock()))
 
-    def _lease(self) -> list[Notice]:
+    def _lease(self, most: int) -> list[Notice]:
         with self._store.transaction() as db:
             rows = db.execute(
                 "SELECT * FROM notices AS n WHERE state = 'pending' AND leased = 0 AND due_at <= ?"
                 " AND (after_id IS NULL OR EXISTS (SELECT 1 FROM notices AS p WHERE p.id = n.after_id AND p.tries > 0))"
                 " ORDER BY due_at, id LIMIT ?",
-                (self._clock(), COURIERS * 2),
+                (self._clock(), most),
             ).fetchall()
             db.executemany("UPDATE notices SET leased = 1 WHERE id = ?", [(row["id"],) for row in rows])
         return [Notice(**dict(row)) for row in rows]

@@ -77,7 +77,7 @@ def _announce(core: Core, db: Db, order: Order, found: faults.Found) -> None:
     shared = notification_id(order.channel)
     told = _with_wrong_words(order, found)
     content = paid_content(told, now=now, notify_id=shared)
-    for extra in range(1 + (count(found.get("parallel"), 2) if "parallel" in found else 0)):
+    for extra in range(max(1, count(found.get("parallel"), 2)) if "parallel" in found else 1):
         _send(core, db, order, content=content, number=shared, due_at=due_at, after_id=after_id, copy=extra)
     for extra in range(count(found.get("duplicate"), 1) if "duplicate" in found else 0):
         later = due_at + DUPLICATE_GAP_SECONDS * (extra + 1)

@@ -7,7 +7,7 @@ import { words } from "./words.js";
 const VALUES = {
   late: () => 20,
   duplicate: () => 1,
-  parallel: () => 2,
+  parallel: () => 3,
   wrong_amount: (fen) => Math.max(fen - 1, 1),
   refund_before_success: (fen) => Math.ceil(fen / 2),
 };

@@ -55,9 +55,9 @@ def test_a_probe_comes_first_and_the_truth_follows(paid_with, wx, remote, letter
 def test_duplicates_and_parallels_share_their_number(paid_with, secrets):
     letters = paid_with(("duplicate", 2), ("parallel", 3))
 
-    assert len(letters) == 6
+    assert len(letters) == 5
     assert len({unsealed(each, secrets)[0]["id"] for each in letters}) == 1
-    assert len({each["headers"]["Wechatpay-Nonce"] for each in letters}) == 6
+    assert len({each["headers"]["Wechatpay-Nonce"] for each in letters}) == 5
 
 
 def test_a_lost_notice_never_comes_but_the_money_is_there(paid_with, wx, remote):
