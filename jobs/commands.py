@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -14,13 +15,12 @@ import click
 from flask import current_app
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from config.months import YearMonth
 from config.seals import ALGORITHMS, new_seal_keys
 from jobs import settle as settle_loop
 from jobs import worker as worker_process
-from jobs.stack import Stack
+from jobs.stack import Stack, StackFault
 from models.migrate import migrate as bring_up_to_date
 from services import assessment, enrollment_feed, inbox, journal
 from services.errors import BusinessError
@@ -118,10 +118,12 @@ def assess(month: str) -> None:
     except ValueError as fault:
         raise click.ClickException(str(fault)) from None
     done = assessment.assess(_ports(), month=wanted)
-    table = Table("region", "insurance", "plan", "issued", "without a bill", "why", title=f"bills for {wanted}")
+    click.echo(f"bills for {wanted}")
     for each in done:
-        table.add_row(each.region, each.insurance_type, each.plan_id, str(each.issued), str(each.without_bill), each.why or "")
-    console.print(table)
+        click.echo(
+            f"  {each.region} {each.insurance_type} {each.plan_id}: issued {each.issued}, without a bill {each.without_bill}"
+            + (f" ({each.why})" if each.why else "")
+        )
     sys.exit(1 if any(each.without_bill for each in done) else 0)
 
 
@@ -168,18 +170,14 @@ def inbox_command(resolve: str | None, reason: str | None, who: str | None) -> N
         return
     with ports.begin() as session:
         rows = inbox.parked(session)
-    table = Table("notice", "merchant", "payment", "their number", "fen", "outcome", "next step", title=f"{len(rows)} parked")
+    # Not a table: whoever copies a number from here needs all of it.
+    click.echo(f"{len(rows)} parked" + (", oldest first" if rows else ""))
     for row in rows:
-        table.add_row(
-            str(row.id),
-            row.merchant_account,
-            row.payment_no,
-            row.provider_payment_no or "-",
-            str(row.amount_fen or "-"),
-            row.outcome,
-            row.next_step,
+        amount = "-" if row.amount_fen is None else f"{row.amount_fen} fen"
+        click.echo(
+            f"\n{row.id}\n  {row.outcome}: {amount} at {row.merchant_account}, received {row.received_at.isoformat(timespec='seconds')}"
+            f"\n  payment {row.payment_no or '-'}, their number {row.provider_payment_no or '-'}\n  → {row.next_step}"
         )
-    console.print(table)
 
 
 @click.command()
@@ -212,32 +210,24 @@ def openapi(*, check: bool) -> None:
 def run() -> None:
     """Everything on this machine: database, sandbox, web, letterbox, settle, worker. Ctrl-C ends it."""
     stack = Stack(_settings().state_dir)
+    # A polite stop from a process manager is a Ctrl-C too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     click.echo("starting: database, keys, schema, sandbox, web, letterbox, settle, worker …")
-    with stack:
-        stack.run(
-            [
-                sys.executable,
-                "-m",
-                "sandbox.demo_people",
-                "--canbao-url",
-                stack.url("web"),
-                "--sandbox-url",
-                stack.url("sandbox"),
-            ]
-        )
-        click.echo(
-            f"\n  sandbox page   {stack.url('sandbox')}/\n  API            {stack.url('web')}/api/v1   document {stack.url('web')}/openapi.json"
-        )
-        click.echo(
-            f"  letterbox      {stack.url('letterbox')}/webhooks\n  logs           {stack.logs}\n\nCtrl-C ends everything."
-        )
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        try:
+    try:
+        with stack:
+            stack.run([sys.executable, "-m", "sandbox.demo_people", "--sandbox-url", stack.url("sandbox")])
+            click.echo(
+                f"\n  sandbox page   {stack.url('sandbox')}/\n  API            {stack.url('web')}/api/v1"
+                f"\n  its document   {stack.url('web')}/openapi.json\n  letterbox      {stack.url('letterbox')}/webhooks"
+                f"\n  logs           {stack.logs}\n\nCtrl-C ends everything."
+            )
             while not (ended := stack.ended()):
                 time.sleep(0.5)
-        except KeyboardInterrupt:
-            click.echo("\nstopping …")
-            return
+    except KeyboardInterrupt:
+        click.echo("\nstopped")
+        return
+    except StackFault as fault:
+        raise click.ClickException(str(fault)) from None
     raise click.ClickException(f"{', '.join(ended)} ended by itself; see {stack.logs}")
 
 
@@ -245,17 +235,14 @@ def run() -> None:
 def demo() -> None:
     """One story from the registrar's feed to proven books, in a world of its own; exits non-zero if anything disagrees."""
     with tempfile.TemporaryDirectory(prefix="canbao-demo-") as folder:
-        stack = Stack.on_free_ports(Path(folder), notice_time_scale=0.05)
         click.echo("starting a world of its own …")
-        with stack:
-            import subprocess
-
-            story = subprocess.run(  # noqa: S603 - our own command, no shell
-                [sys.executable, "-m", "sandbox.demo", "--canbao-url", stack.url("web"), "--sandbox-url", stack.url("sandbox")],
-                env=stack.environment,
-                check=False,
-            )
-        sys.exit(story.returncode)
+        try:
+            with Stack.on_free_ports(Path(folder), notice_time_scale=0.05) as stack:
+                urls = ["--canbao-url", stack.url("web"), "--sandbox-url", stack.url("sandbox")]
+                story = subprocess.run([sys.executable, "-m", "sandbox.demo", *urls], env=stack.environment, check=False)  # noqa: S603 - our own
+        except StackFault as fault:
+            raise click.ClickException(str(fault)) from None
+    sys.exit(story.returncode)
 
 
 COMMANDS = (migrate, seal_keys, import_group, assess, settle_command, worker, inbox_command, explain, openapi, run, demo)
