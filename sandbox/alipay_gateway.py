@@ -15,7 +15,7 @@ from sandbox.alipay_words import codec
 from sandbox.core import read_wall_clock
 from sandbox.faults import Found, Target
 from sandbox.keys import sign, verifies
-from sandbox.replies import dawdle, hang_up
+from sandbox.replies import dawdle, hang_up, read_object
 
 if TYPE_CHECKING:
     from sandbox.core import Core
@@ -113,7 +113,7 @@ def read_call(core: Core) -> Call | Refused:
     if wrong:
         return wrong
     given = {name: value.encode("latin-1").decode(codec(charset), errors="replace") for name, value in raw.items()}
-    biz = _read_biz(given.get("biz_content"))
+    biz = read_object(given.get("biz_content") or "{}")
     if biz is None:
         return invalid("isv.invalid-parameter", "biz_content不是合法的JSON")
     return Call(app_id=app_id, seller=app.merchant, method=given["method"], charset=charset, given=given, biz=biz)
@@ -130,14 +130,6 @@ def _wrong_common(core: Core, raw: dict[str, str]) -> Refused | None:
     if at is None or abs(core.now() - at) > WINDOW_SECONDS:
         return invalid("isv.invalid-timestamp", "非法的时间戳参数")
     return None
-
-
-def _read_biz(text: str | None) -> Told | None:
-    try:
-        read = json.loads(text or "{}")
-    except ValueError:
-        return None
-    return read if isinstance(read, dict) else None
 
 
 def escaped(told: Told, charset: str) -> bytes:

@@ -85,6 +85,9 @@ def _wrong_trade(core: Core, call: Call) -> Told | None:
         return failure("ACQ.OPEN_ID_NOT_TINY_APP", "op_app_id缺失或未绑定")
     if biz.get("seller_id", call.seller) != call.seller:
         return failure("ACQ.SELLER_NOT_EXIST", "卖家不匹配")
+    passback = biz.get("passback_params", "")
+    if not isinstance(passback, str) or len(passback) > 512:  # noqa: PLR2004 - the field's length
+        return failure("ACQ.INVALID_PARAMETER", "passback_params须为不超过512字的文本")
     address = call.given.get("notify_url")
     if address is not None and addresses.fault_of(address, longest=256):
         return failure("ACQ.INVALID_PARAMETER", f"notify_url {addresses.fault_of(address, longest=256)}")
@@ -168,7 +171,7 @@ def refund(core: Core, call: Call) -> Told:
             order,
             out_refund_no=number,
             amount_fen=fen,
-            reason=call.biz.get("refund_reason"),
+            reason=str(call.biz["refund_reason"]) if "refund_reason" in call.biz else None,
             notify_url=None,
             request=orders.canonical({"refund_amount": call.biz["refund_amount"]}),
         )

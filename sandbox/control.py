@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, jsonify, request
 
 from sandbox import cashier, faces, faults, users
-from sandbox.replies import came_from_here, is_loopback
+from sandbox.replies import came_from_here, is_loopback, read_object
 
 if TYPE_CHECKING:
     from sandbox.core import Core
@@ -23,8 +23,8 @@ def asked() -> dict[str, Any]:
         return {}
     if not request.is_json:
         raise BadOrderError("send JSON with Content-Type: application/json")
-    read = request.get_json()
-    if not isinstance(read, dict):
+    read = read_object(request.get_data(cache=True))
+    if read is None:
         raise BadOrderError("send one JSON object")
     return read
 
@@ -52,7 +52,7 @@ def complain(error: Exception) -> tuple[Response, int]:
 def blueprint(core: Core) -> Blueprint:
     door = Blueprint("control", __name__, url_prefix="/_sandbox")
     door.before_request(guard)
-    for kind in (BadOrderError, users.UnknownError, faults.UnknownFaultError):
+    for kind in (LookupError, ValueError, TypeError):
         door.register_error_handler(kind, complain)
     _people(core, door)
     _cashiers(core, door)

@@ -95,7 +95,7 @@ def detail(core: Core, order: Order) -> dict[str, Any]:
 def blueprint(core: Core) -> Blueprint:
     door = Blueprint("control_state", __name__, url_prefix="/_sandbox")
     door.before_request(guard)
-    for kind in (BadOrderError, users.UnknownError):
+    for kind in (LookupError, ValueError, TypeError):
         door.register_error_handler(kind, complain)
 
     _looking(core, door)

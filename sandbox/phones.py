@@ -13,6 +13,7 @@ from flask import Blueprint, Response, jsonify, request
 from sandbox.control import BadOrderError, asked, complain, guard
 from sandbox.phone import Phone, PhoneRefusedError
 from sandbox.remote import Sandbox, SandboxRefusedError
+from sandbox.replies import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,7 +150,7 @@ ACTIONS: dict[str, Callable[[Phone, Told, Told], Told]] = {
 def blueprint(core: Core) -> Blueprint:
     door = Blueprint("phones", __name__, url_prefix="/_sandbox")
     door.before_request(guard)
-    for kind in (BadOrderError, LookupError):
+    for kind in (LookupError, ValueError, TypeError):
         door.register_error_handler(kind, complain)
     phones = Phones(core)
 
@@ -161,9 +162,10 @@ def blueprint(core: Core) -> Blueprint:
 
     @door.post("/demo-people")
     def introduce() -> tuple[Response, int]:
-        given = request.get_json() if request.is_json else None
-        people = given.get("demo_people") if isinstance(given, dict) else given
-        if not isinstance(people, list):
+        people = read_json(request.get_data(cache=True)) if request.is_json else None
+        if isinstance(people, dict):
+            people = people.get("demo_people")
+        if not isinstance(people, list) or not all(isinstance(each, dict) for each in people):
             raise BadOrderError("send a JSON list of people")
         phones.introduce(people)
         return jsonify(introduced=len(people)), 201

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import time
 from dataclasses import dataclass, field
@@ -24,6 +25,21 @@ class Reply:
     @property
     def is_success(self) -> bool:
         return 200 <= self.status < 300  # noqa: PLR2004 - what HTTP calls success
+
+
+def read_json(text: str | bytes) -> Any:
+    """Read JSON that can also be written again; anything else is nothing."""
+    try:
+        read = json.loads(text)
+        json.dumps(read, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return None
+    return read
+
+
+def read_object(text: str | bytes) -> dict[str, Any] | None:
+    read = read_json(text)
+    return read if isinstance(read, dict) else None
 
 
 def raw_target() -> str:

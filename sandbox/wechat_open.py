@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 from sandbox import faults, users
 from sandbox.core import Core, digits, letters
 from sandbox.faults import Found, Target
-from sandbox.replies import dawdle, hang_up
+from sandbox.replies import dawdle, hang_up, read_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,11 +31,7 @@ def plain(answer: Answer, status: int = 200) -> Response:
 
 
 def read_body() -> Answer:
-    try:
-        read = json.loads(request.get_data(cache=True) or b"{}")
-    except ValueError:
-        return {}
-    return read if isinstance(read, dict) else {}
+    return read_object(request.get_data(cache=True)) or {}
 
 
 def serve(core: Core, operation: str, app_id: str, act: Callable[[], Answer]) -> Response:

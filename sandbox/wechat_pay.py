@@ -23,6 +23,7 @@ PAYABLE_DAYS, LONGEST_PAYABLE_DAYS, REFUNDABLE_DAYS, MOST_REFUNDS = 7, 90, 365, 
 LENGTHS = {"appid": 32, "mchid": 32, "description": 127, "goods_tag": 32}
 COMPARED = ("appid", "mchid", "description", "out_trade_no", "time_expire", "attach", "notify_url", "amount", "payer")
 CHANNEL = "wechat_pay"
+MOST_FEN = 10_000_000_000
 
 
 def wrong_order(core: Core, asked: dict[str, Any], caller: Caller) -> Reply | None:
@@ -50,12 +51,16 @@ def wrong_order(core: Core, asked: dict[str, Any], caller: Caller) -> Reply | No
     return _wrong_amount(asked.get("amount")) or _wrong_payer(core, asked) or _wrong_deadline(asked.get("time_expire"))
 
 
+def _is_fen(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_FEN
+
+
 def _wrong_amount(amount: object) -> Reply | None:
     if not isinstance(amount, dict):
         return field_error("/amount", "is required")
     total = amount.get("total")
-    if not isinstance(total, int) or isinstance(total, bool) or total < 1:
-        return field_error("/amount/total", "must be a whole number of fen, at least 1", total)
+    if not _is_fen(total):
+        return field_error("/amount/total", f"must be a whole number of fen from 1 to {MOST_FEN}", total)
     if amount.get("currency", "CNY") != "CNY":
         return field_error("/amount/currency", "must be CNY", amount["currency"])
     return None
@@ -149,7 +154,8 @@ def wrong_refund(asked: dict[str, Any]) -> Reply | None:
         return field_error("/out_refund_no", "must be 1 to 64 of 0-9 A-Z a-z _ - | * @", number)
     if ("transaction_id" in asked) == ("out_trade_no" in asked):
         return field_error("/out_trade_no", "give either transaction_id or out_trade_no")
-    if len(str(asked.get("reason") or "")) > 80:  # noqa: PLR2004 - the field's length
+    reason = asked.get("reason", "")
+    if not isinstance(reason, str) or len(reason) > 80:  # noqa: PLR2004 - the field's length
         return field_error("/reason", "must be at most 80 characters")
     if "notify_url" in asked:
         address_wrong = addresses.fault_of(asked["notify_url"], longest=256)
@@ -160,8 +166,8 @@ def wrong_refund(asked: dict[str, Any]) -> Reply | None:
         return field_error("/amount/currency", "must be CNY")
     for name in ("refund", "total"):
         value = amount.get(name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            return field_error(f"/amount/{name}", "must be a whole number of fen, at least 1", value)
+        if not _is_fen(value):
+            return field_error(f"/amount/{name}", f"must be a whole number of fen from 1 to {MOST_FEN}", value)
     return None
 
 

@@ -12,7 +12,7 @@ from flask import Response, request
 from sandbox import faults
 from sandbox.faults import Found, Target
 from sandbox.keys import verifies
-from sandbox.replies import Reply, dawdle, hang_up, raw_target
+from sandbox.replies import Reply, dawdle, hang_up, raw_target, read_object
 from sandbox.wechat_pay_words import request_id, signed_headers
 
 if TYPE_CHECKING:
@@ -95,11 +95,7 @@ def _wrong_headers() -> str | None:
 
 
 def read_body() -> dict[str, Any] | None:
-    try:
-        read = json.loads(request.get_data(cache=True))
-    except ValueError:
-        return None
-    return read if isinstance(read, dict) else None
+    return read_object(request.get_data(cache=True))
 
 
 def written(core: Core, reply: Reply, *, caller: Caller | None, found: Found, signed: bool = True) -> Response:

@@ -1,12 +1,15 @@
 """What the sandbox's stories share: a letterbox where Canbao's would be, and clients that others wrote."""
 
 import base64
+import json
+import secrets as random_secrets
 import threading
 import time
 import urllib.parse
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import requests
 from alipay import AliPay
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
@@ -110,3 +113,31 @@ def opened(raw, secrets):
     key.verify(signature, signed, padding.PKCS1v15(), hashes.SHA256())
     codec = "gb18030" if fields["charset"].lower() == "gbk" else "utf-8"
     return {name: value.encode("latin-1").decode(codec) for name, value in fields.items()}
+
+
+class ByHandWeChat:
+    """Signs each request in the test's own words, so that one thing at a time can be wrong."""
+
+    def __init__(self, url, secrets):
+        self.url = url
+        self.key = serialization.load_pem_private_key(
+            (secrets / f"wechat-pay-{MCHID}-merchant-private-key.pem").read_bytes(), None
+        )
+
+    def call(
+        self, method, path, body="", *, sign_path=None, age=0, serial="3204000000000000000000000000000000003204", headers=None
+    ):
+        stamp, nonce = str(int(time.time()) - age), random_secrets.token_hex(16)
+        raw = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
+        message = f"{method}\n{sign_path or path}\n{stamp}\n{nonce}\n{raw}\n".encode()
+        signature = base64.b64encode(self.key.sign(message, padding.PKCS1v15(), hashes.SHA256())).decode()
+        authorization = f'WECHATPAY2-SHA256-RSA2048 serial_no="{serial}",mchid="{MCHID}",timestamp="{stamp}",nonce_str="{nonce}",signature="{signature}"'
+        sent = {
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "User-Agent": "story",
+            "Authorization": authorization,
+            "Wechatpay-Serial": "PUB_KEY_ID_0119000032042026112200000001",
+        }
+        sent |= headers or {}
+        return requests.request(method, self.url + path, data=raw.encode(), headers=sent, timeout=10)

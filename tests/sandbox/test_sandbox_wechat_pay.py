@@ -1,12 +1,10 @@
 import base64
 import json
-import secrets as random_secrets
-import time
 
 import pytest
-import requests
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
+from sandbox_story import ByHandWeChat
 
 from sandbox.wechat_pay_words import SIGNTEST
 
@@ -15,35 +13,9 @@ SERIAL, PUBLIC_KEY_ID = "3204000000000000000000000000000000003204", "PUB_KEY_ID_
 PLATFORM_SERIAL = "5157F09EFDC096DE15EBE81A47057A7200003204"
 
 
-class ByHand:
-    """Signs each request in the test's own words, so that one thing at a time can be wrong."""
-
-    def __init__(self, url, secrets):
-        self.url = url
-        self.key = serialization.load_pem_private_key(
-            (secrets / f"wechat-pay-{MCHID}-merchant-private-key.pem").read_bytes(), None
-        )
-
-    def call(self, method, path, body="", *, sign_path=None, age=0, serial=SERIAL, headers=None):
-        stamp, nonce = str(int(time.time()) - age), random_secrets.token_hex(16)
-        raw = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
-        message = f"{method}\n{sign_path or path}\n{stamp}\n{nonce}\n{raw}\n".encode()
-        signature = base64.b64encode(self.key.sign(message, padding.PKCS1v15(), hashes.SHA256())).decode()
-        authorization = f'WECHATPAY2-SHA256-RSA2048 serial_no="{serial}",mchid="{MCHID}",timestamp="{stamp}",nonce_str="{nonce}",signature="{signature}"'
-        sent = {
-            "Accept": "application/json",
-            "Content-Type": "application/json",
-            "User-Agent": "story",
-            "Authorization": authorization,
-            "Wechatpay-Serial": PUBLIC_KEY_ID,
-        }
-        sent |= headers or {}
-        return requests.request(method, self.url + path, data=raw.encode(), headers=sent, timeout=10)
-
-
 @pytest.fixture
 def by_hand(sandbox, secrets):
-    return ByHand(sandbox.url, secrets)
+    return ByHandWeChat(sandbox.url, secrets)
 
 
 @pytest.fixture
