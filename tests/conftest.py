@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import uuid
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 settings.register_profile("usual", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], print_blob=True)
-settings.load_profile("usual")
+settings.register_profile("thorough", settings.get_profile("usual"), max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 """Saturday, 21 November 2026, ten in the morning in Beijing."""
@@ -100,15 +102,22 @@ def template(server: Server) -> Iterator[str]:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-@pytest.fixture
-def database_url(server: Server, template: str) -> Iterator[str]:
-    """A fresh database with the whole schema."""
+@contextmanager
+def fresh_database(server: Server, template: str) -> Iterator[str]:
+    """A database with the whole schema and nothing in it, gone afterwards; answers its URL."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     with server.connect() as connection:
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     yield server.url_of(name)
     with server.connect() as connection:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def database_url(server: Server, template: str) -> Iterator[str]:
+    """A fresh database with the whole schema."""
+    with fresh_database(server, template) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -131,6 +140,13 @@ def clock() -> MovableClock:
 @pytest.fixture
 def ports(database_url: str, rulebook, seals, clock: MovableClock) -> Iterator[Ports]:
     """The house with fakes for providers: `ports.payments["jiangsu-tax-wechat"]` is a FakePayments, and so on."""
+    with ports_to(database_url, rulebook=rulebook, seals=seals, clock=clock) as ports:
+        yield ports
+
+
+@contextmanager
+def ports_to(database_url: str, *, rulebook, seals, clock: MovableClock) -> Iterator[Ports]:
+    """What the fixture gives, for tests that need more than one house."""
     partners = load_partners(HOME / "config" / "miniprograms.sandbox.yaml")
     programs = partners.miniprograms
     engine = create_engine(database_url, pool_size=5, max_overflow=20)

@@ -14,17 +14,20 @@ from models.base import new_id
 from models.bills import ContributionBill, ContributionRecord
 from models.enrollments import Enrollment
 from models.inbox import Notice
+from models.insured_persons import PayerBlock
 from models.orders import PaymentOrder
 from models.payments import Payment
 from models.people import Person
 from providers.protocols import NewsKind, PaymentNews
 from services import assessment, journal, orders
+from services.consents import give_consent, notice_texts
 from services.inbox import receive
 from services.insured_persons import add_self
 from services.people import mask_name, parse_id_number
 from services.settlement import settle
 
 if TYPE_CHECKING:
+    from models.consents import Consent
     from services.orders import OrderView
     from services.ports import Ports
 
@@ -126,6 +129,7 @@ class World:
         from services.insured_persons import _add
 
         account = self.account(miniprogram=miniprogram)
+        self.agree(account, "PROXY_PAYMENT")
         with self.ports.begin() as session:
             row = _add(
                 session,
@@ -136,6 +140,25 @@ class World:
                 now=self.ports.now(),
             )
         return account, row.id
+
+    def agree(self, account: Account, *purposes: str) -> list[Consent]:
+        """This account read the texts for these purposes and agreed."""
+        texts = {text.purpose: text for text in notice_texts(self.ports, account=account)}
+        return [
+            give_consent(
+                self.ports,
+                account=account,
+                purpose=purpose,
+                version=texts[purpose].version,
+                text_hash=texts[purpose].text_hash,
+            )
+            for purpose in purposes
+        ]
+
+    def block(self, person: Person, *, payer: Account) -> None:
+        """This person does not want that payer to pay for them."""
+        with self.ports.begin() as session:
+            session.add(PayerBlock(person_id=person.id, payer_person_id=payer.person_id, created_at=self.ports.now()))
 
     def me_in_list(self, account: Account) -> uuid.UUID:
         from services.insured_persons import list_insured_persons
@@ -214,6 +237,10 @@ class World:
             found = list(session.scalars(select(Notice).order_by(Notice.id)))
             session.expunge_all()
             return found
+
+    def rows(self, sql: str, **given: Any) -> list[tuple[Any, ...]]:
+        with self.ports.begin() as session:
+            return [tuple(row) for row in session.execute(text(sql), given)]
 
     def scalar(self, sql: str, **given: Any) -> Any:
         with self.ports.begin() as session:
