@@ -1,0 +1,429 @@
+# ruff: noqa: INP001 - a script beside the pages that it writes, not a package
+"""Write what the reference can learn from the code: `python docs/generate.py`; with --check only say what is stale.
+
+Tables of the reference, and the settings tables of both READMEs. A test compares them with the committed files.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import miniprogram_api
+from config import settings as settings_module
+from config.rulebook import load_rulebook
+from config.settings import HOME, Aliyun, Merchant, Miniprogram, Settings, SettingsFault, load_settings
+from jobs.commands import COMMANDS
+from miniprogram_api.errors import DOOR_CODES, STATUS
+from models import bills, enrollments, identity, inbox, journal, messages, orders, payments, tables
+from models.base import Stateful
+from services import enrollment_feed
+from services.errors import BusinessError, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from enum import StrEnum
+    from types import ModuleType
+
+DOCS = Path(__file__).resolve().parent
+ROOT = DOCS.parent
+MADE = "<!-- Made by docs/generate.py from the code. Change the code, then run: make docs -->"
+SETTINGS_TABLE = re.compile(r"(<!-- settings -->\n).*?(\n<!-- /settings -->)", re.DOTALL)
+
+CHINESE = {
+    "sandbox, or production. Production refuses figures that nobody has confirmed.": "sandbox（沙箱）或 production（生产）。生产模式拒绝尚未核实的数字。",
+    "PostgreSQL 16 or newer, as postgresql+psycopg://…; unset: the embedded one.": "PostgreSQL 16 或更新，写作 postgresql+psycopg://…；不设则用内嵌数据库。",
+    "Which embedded PostgreSQL: 18 or 16.": "内嵌 PostgreSQL 的版本：18 或 16。",
+    "Where providers reach /webhooks: https, a public name, no query.": "服务方访问 /webhooks 的地址：https、公网域名、不带查询串。",
+    "The embedded database and the sandbox's own state.": "内嵌数据库和沙箱自己的状态。",
+    "Folder with every key file; nothing secret stands elsewhere.": "存放所有密钥文件的目录；别处没有任何秘密。",
+    "More rulebooks, or confirmed ones in place of ours.": "更多地区的规则，或用已核实的规则替换自带的。",
+    "Mini-programs, merchants and their key files.": "小程序、商户及其密钥文件名。",
+    "How many reverse proxies of ours stand in front (X-Forwarded-For hops).": "前面有几层自己的反向代理（X-Forwarded-For 的跳数）。",
+    "DEBUG, INFO, WARNING or ERROR.": "DEBUG、INFO、WARNING 或 ERROR。",
+    "WeChat open platform.": "微信开放接口。",
+    "WeChat Pay v3.": "微信支付 v3。",
+    "Alipay gateway.": "支付宝网关。",
+    "Alibaba Cloud identity checks.": "阿里云身份核验。",
+    "Alibaba Cloud SMS.": "阿里云短信。",
+}
+"""English sentence → the same in Chinese. A sentence that changes has no Chinese any more, and the test says so."""
+
+COLUMNS = {
+    "AAC002": ("社会保障号码", "ID number, 18 characters with a right check digit (GB 11643)."),
+    "AAC003": ("姓名", "Name, 2 to 50 letters; the dot inside a name is U+00B7, its look-alikes are taken for it."),
+    "AAE140": ("险种类型", "Insurance that the region offers: 110 pension, 310 medical."),
+    "AAB301": ("行政区划", "Pooling area, a division code that a rulebook lists in pooling_areas.yaml. It decides the region."),
+    "AAC031": ("缴费状态", "State of the enrolment, see the codes below."),
+    "AAE030": ("开始年月", "First coverage month, as 202601 or 2026-01."),
+    "AAE031": ("终止年月", "First month that is no longer covered. Empty: no end."),
+    "AAE180": ("缴费基数", "Declared monthly base in yuan, at most two decimals, as 6000.00."),
+    "AAB034": (
+        "经办机构编码",
+        "Code of the agency that the person entrusted, as in the region's agencies.yaml. Empty: the default window.",
+    ),
+    "TIER": ("缴费档次", "Ours, not the standard's: the tier of the plan, as 3."),
+    "TIER_PLAN": ("档次方案", "Ours, not the standard's: the plan that the tier belongs to. Empty: the region's default plan."),
+}
+KEYS = {
+    "title": "Its name, as people see it.",
+    "platform": "`wechat`, `alipay` or `app`.",
+    "app_id": "Its app id at the platform.",
+    "app_secret_file": "WeChat: the app secret.",
+    "app_private_key_file": "Alipay: our private key of the app (PEM).",
+    "alipay_public_key_file": "Alipay: Alipay's public key or certificate, never the app's own.",
+    "channel": "`wechat_pay` or `alipay`.",
+    "authority": "The collection authority whose bills it takes, as in a region's `region.yaml`.",
+    "private_key_file": "WeChat Pay: the merchant's private key (PEM).",
+    "certificate_serial": "WeChat Pay: serial of the merchant's certificate.",
+    "apiv3_key_file": "WeChat Pay: the APIv3 key, 32 bytes.",
+    "response_key": "WeChat Pay: the serial among `platform_keys` that we ask answers to be signed with.",
+    "access_key_id_file": "Alibaba Cloud: the access key's id.",
+    "access_key_secret_file": "Alibaba Cloud: the access key's secret.",
+}
+"""What the keys of the mini-programs file mean, where the class says nothing itself."""
+PAYMENT_STATES = {"1": "参保缴费", "2": "暂停缴费", "3": "终止缴费"}
+
+FLOWS = {
+    "SETTLED": ("contributions", "clearing", "One transfer for each bill of the order."),
+    "SURPLUS": ("surplus", "clearing", "Wrong amount, or the month was paid meanwhile: all of the money, whatever came."),
+    "UNCLAIMED": (
+        "unknown",
+        "clearing",
+        "No payment of ours has this number at this merchant; or their second number for one payment of ours.",
+    ),
+    "REFUND_SEEN": (
+        "clearing",
+        "surplus or unknown",
+        "From surplus where the payment stood there; else from unknown, until a person has looked.",
+    ),
+    "ASSIGNED": ("any", "any", "By a person, with a reason. No command writes it yet."),
+    "REVERSAL": (
+        "as the first's debit",
+        "as the first's credit",
+        "Points at the transfer it takes back. No command writes it yet.",
+    ),
+}
+"""Kind → (account credited, account debited, when)."""
+
+GOOD_ROW = {
+    "AAC002": "320402199001010017", "AAC003": "张三", "AAE140": "110", "AAB301": "320402", "AAC031": "1", "AAE030": "202601",
+    "AAE031": "", "AAE180": "", "AAB034": "", "TIER": "3", "TIER_PLAN": "",
+}  # fmt: skip
+BAD_VALUES = [
+    ("AAC002", "320402199001010019"), ("AAC002", "320402900101001"), ("AAC003", "张"), ("AAB301", "110101"), ("AAE140", "410"),
+    ("AAC031", "9"), ("AAE030", ""), ("AAE030", "2026"), ("AAE031", "202512"), ("AAE180", "6000.001"), ("TIER", ""),
+    ("TIER_PLAN", "nanjing"),
+]  # fmt: skip
+FEED_DAY = date(2026, 11, 22)
+
+
+def table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def page(title: str, *parts: str) -> str:
+    return "\n\n".join([f"# {title}", MADE, *parts]) + "\n"
+
+
+def sayings(module: ModuleType, class_name: str) -> dict[str, str]:
+    """The strings under the names of a class: name → its text in one line."""
+    tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
+    body = next(node.body for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == class_name)
+    said, name = {}, ""
+    for node in body:
+        if isinstance(node, ast.AnnAssign | ast.Assign):
+            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+            name = target.id if isinstance(target, ast.Name) else ""
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and name:
+            said[name] = " ".join(str(node.value.value).split())
+    return said
+
+
+def settings_rows(*, chinese: bool = False) -> Iterator[tuple[str, str, str]]:
+    for name, field in Settings.model_fields.items():
+        default = str(field.default).replace(f"{HOME}/", "") if field.default is not None else ""
+        meaning = field.description or ""
+        yield f"`CANBAO_{name.upper()}`", f"`{default}`" if default else "–", CHINESE[meaning] if chinese else meaning
+
+
+def settings_page() -> str:
+    try:
+        load_settings({"CANBAO_MODE": "production"})
+        refused = ""
+    except SettingsFault as fault:
+        refused = str(fault)
+    try:
+        load_settings({"CANBAO_DATABSE_URL": "postgresql+psycopg://canbao@db/canbao"})
+        misspelt = ""
+    except SettingsFault as fault:
+        misspelt = str(fault)
+    parts = [
+        (
+            "Everything that differs between one installation and the next, read from the environment at the start. "
+            "Source: [`Settings`](../../config/settings.py)."
+        ),
+        table(("setting", "default", "meaning"), settings_rows()),
+        f"A misspelt name stops the start:\n\n```text\n{misspelt}\n```",
+        f"So does production where it would have to guess:\n\n```text\n{refused}\n```",
+        "## The mini-programs file",
+        (
+            "`CANBAO_MINIPROGRAMS_FILE` names a YAML file with three keys. "
+            "[`config/miniprograms.sandbox.yaml`](../../config/miniprograms.sandbox.yaml) is a whole example. "
+            "Values of keys that end in `_file`, and those of `platform_keys`, are names inside `CANBAO_SECRETS_DIR`."
+        ),
+    ]
+    for key, model in (("miniprograms", Miniprogram), ("merchants", Merchant), ("aliyun", Aliyun)):
+        said = sayings(settings_module, model.__name__)
+        rows = [
+            (f"`{name}`", "yes" if field.is_required() else "no", said.get(name, ""))
+            for name, field in model.model_fields.items()
+        ]
+        parts += [f"### {key}", " ".join((model.__doc__ or "").split()), table(("key", "needed", "meaning"), rows)]
+    return page("Settings", *[part for part in parts if part])
+
+
+def refusals_with_own_codes() -> list[tuple[int, str, str]]:
+    """(status, code, detail) of refusals that name their own code at the door, and other statuses than the table's."""
+    found = set()
+    for path in sorted(Path(str(miniprogram_api.__file__)).parent.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "DoorRefusal":
+                said = {word.arg: word.value.value for word in node.keywords if isinstance(word.value, ast.Constant)}
+                if "code" in said and isinstance(node.args[0], ast.Constant):
+                    status = int(str(node.args[0].value))
+                    found.add((status, str(said["code"]), str(said.get("detail") or DOOR_CODES[status][2])))
+    return sorted(found)
+
+
+def errors_page() -> str:
+    by_kind = sorted(BusinessError.family.values(), key=lambda error: (list(Kind).index(error.kind), error.code))
+    rows = [(f"`{error.code}`", error.kind, STATUS[error.kind], error.title, error.detail) for error in by_kind]
+    door = [(f"`{code}`", status, title, detail) for status, (code, title, detail) in DOOR_CODES.items()]
+    door += [(f"`{code}`", status, DOOR_CODES[status][1], detail) for status, code, detail in refusals_with_own_codes()]
+    return page(
+        "Refusals",
+        "Every refusal under `/api/v1` is an RFC 9457 problem document: `type`, `status`, `code`, `title`, `detail`, `request_id`, and where "
+        "it helps `errors`, `retry_after` as the header `Retry-After`, or facts such as `counter`. `code` is for programs and is never "
+        "renamed. `title` says what happened and `detail` what to do next; a refusal may put a nearer sentence in place of the `detail` below.",
+        "## Refusals of the house",
+        "Source: [`BusinessError`](../../services/errors.py); numbers: [`STATUS`](../../miniprogram_api/errors.py).",
+        table(("code", "kind", "status", "title", "detail"), rows),
+        "## Refusals of the door",
+        "The words themselves were wrong, or the house is not well. Source: [`DOOR_CODES`](../../miniprogram_api/errors.py).",
+        table(("code", "status", "title", "detail"), sorted(door, key=lambda row: (row[1], row[0]))),
+    )
+
+
+def machine(model: type[Any], states: type[StrEnum], module: ModuleType) -> str:
+    roads = model.MOVES.roads
+    column = model.__table__.c.state
+    start = str((column.default or column.server_default).arg)
+    reached = {end for begin, end in roads if begin != end}
+    left = {begin for begin, end in roads if begin != end}
+    born = [start] + [str(state) for state in states if str(state) not in reached and str(state) != start]
+    final = [str(state) for state in states if str(state) not in left]
+    lines = ["```mermaid", "stateDiagram-v2", *(f"    [*] --> {state}" for state in born)]
+    lines += [f"    {begin} --> {end}: {event}" for (begin, end), event in roads.items()]
+    lines += [*(f"    {state} --> [*]" for state in final), "```"]
+    said = sayings(module, states.__name__)
+    parts = [f"## {model.__name__}", f"Table `{model.__tablename__}`, map [`{model.__name__}.MOVES`](../../{source(module)})."]
+    parts += [
+        "\n".join(lines),
+        table(
+            ("from", "to", "written as"), [(f"`{begin}`", f"`{end}`", f"`{event}`") for (begin, end), event in roads.items()]
+        ),
+    ]
+    parts += ["\n".join(f"- `{name}`: {text}" for name, text in said.items())] if said else []
+    return "\n\n".join(parts)
+
+
+def source(module: ModuleType) -> str:
+    return Path(str(module.__file__)).resolve().relative_to(ROOT).as_posix()
+
+
+MACHINES = {
+    payments.Payment: (payments.PaymentState, payments),
+    orders.PaymentOrder: (orders.OrderState, orders),
+    bills.ContributionBill: (bills.BillState, bills),
+    identity.IdentityVerification: (identity.VerificationState, identity),
+    identity.FaceCheck: (identity.FaceCheckState, identity),
+}
+PLAIN_STATES = {
+    inbox.NoticeState: (
+        inbox,
+        "Written by settle (WAITING → SETTLED or PARKED). A parked one is resolved by a person; it stays PARKED, with `resolved_at` and `resolution`.",
+    ),
+    bills.RecordState: (
+        bills,
+        "A month that was paid. This release writes PAID; the lists of the tax authority and the registrar, which make the other two, are not read yet.",
+    ),
+    enrollments.EnrollmentState: (enrollments, "The registrar's word, taken from the feed as it comes."),
+    messages.MessageState: (messages, "Written WAITING together with what they tell. Nothing sends them yet."),
+}
+
+
+def states_page() -> str:
+    known = {mapper.class_ for mapper in tables.Base.registry.mappers if issubclass(mapper.class_, Stateful)}
+    if known != set(MACHINES):
+        raise SystemExit(f"docs/generate.py: MACHINES must name {', '.join(sorted(each.__name__ for each in known))}")
+    parts = [
+        (
+            "A state changes along a road of its map or not at all: [`Moves.event`](../../models/base.py) raises `IllegalMove` where there is none. "
+            "Every step leaves a row in `moves`: from, to, why, who, when. `why` is the event below; settle adds the reason where it closes an "
+            "order (`order.closed:SURPLUS`) and names the surplus (`payment.wrong_amount`)."
+        ),
+        *(machine(model, states, module) for model, (states, module) in MACHINES.items()),
+        "## States without a map",
+        "These are closed choices that the database checks; nothing walks between them along a road of ours.",
+    ]
+    rows = [
+        (f"`{states.__name__}`", ", ".join(f"`{state}`" for state in states), text)
+        for states, (_module, text) in PLAIN_STATES.items()
+    ]
+    return page("States", *parts, table(("choice", "values", "who writes it"), rows))
+
+
+def accounts_page() -> str:
+    listed = re.findall(r"^ {4}(\w+)(:\S+)\s+(.+)$", journal.__doc__ or "", re.MULTILINE)
+    rows = [(f"`{name}{rest}`", text, "yes" if hasattr(journal, name) else "not yet") for name, rest, text in listed]
+    said = sayings(journal, "TransferKind")
+    kinds = [(f"`{kind}`", FLOWS[kind][1], FLOWS[kind][0], FLOWS[kind][2], said.get(kind, "")) for kind in journal.TransferKind]
+    return page(
+        "Accounts",
+        "One row of `transfers` is one transfer: a debit account, a credit account, an amount in fen above 0, a kind, and what caused it. It cannot be "
+        "unbalanced, because it has no second half that could be missing. The database refuses to change or delete a transfer. "
+        "Source: [`Transfer`](../../models/journal.py).",
+        table(("account", "holds", "used in this release"), rows),
+        "A balance is debits less credits for `clearing`, which is money that we hold, and credits less debits for all others, which is money that "
+        "we owe: [`balances`](../../services/journal.py). What is proven is that **a clearing account equals the money which the provider holds for "
+        "that merchant**.",
+        "## Transfers",
+        table(("kind", "debit", "credit", "when", "remark"), kinds),
+        "Read one payment's transfers with `canbao explain`, the latest with the sandbox's page.",
+    )
+
+
+def refused_values() -> Iterator[tuple[str, str, str]]:
+    rulebook = load_rulebook()
+    areas = {area: code for code, region in rulebook.regions.items() for area in region.pooling_areas}
+    for column, value in BAD_VALUES:
+        try:
+            enrollment_feed.read_row(2, {**GOOD_ROW, column: value}, today=FEED_DAY, area_of=areas, rulebook=rulebook)
+        except Exception as fault:  # noqa: BLE001 - the feed's own refusal is private to it; anything else would show in the page
+            yield f"`{column}`", f"`{value}`" if value else "empty", str(fault)
+        else:
+            raise SystemExit(f"docs/generate.py: {column} {value!r} is not refused")
+
+
+def feed_page() -> str:
+    columns = [
+        (f"`{name}`", "yes" if name in enrollment_feed.REQUIRED else "no", *COLUMNS[name])
+        for name in enrollment_feed.REQUIRED + enrollment_feed.OPTIONAL
+    ]
+    states = [(code, PAYMENT_STATES[code], f"`{state}`") for code, state in enrollment_feed.PAYMENT_STATES.items()]
+    return page(
+        "The enrolment feed",
+        "The registrar tells who is insured in what, where and from when, as a CSV file. `canbao import enrollments FILE` brings it in. "
+        "Column names follow GB/T 40217; two columns are ours. Source: [`import_enrollments`](../../services/enrollment_feed.py).",
+        "## The file",
+        "- CSV with a header. Columns may stand in any order; a missing or unknown column refuses the whole file.\n"
+        "- UTF-8, with or without a byte order mark, or GB18030. It is UTF-8 if all of it is, else GB18030 if all of it is, else refused.\n"
+        "- Empty lines are passed over. Values are trimmed.\n"
+        f"- Rows go in {enrollment_feed.CHUNK:,} to a transaction. A bad row is reported with its line and reason on standard error, the rest goes in, and "
+        "the command exits 1.\n"
+        "- One row is one person in one insurance in one pooling area. The same row again changes nothing; a changed row changes the "
+        "enrolment; the last row of two about the same enrolment wins. Nobody is removed by being absent.\n"
+        "- At least one of `TIER` and `AAE180` is needed.",
+        table(("column", "needed", "标准名称", "meaning"), columns),
+        "## Codes of AAC031",
+        table(("code", "meaning", "state here"), states),
+        "## Example",
+        "```text\nAAC002,AAC003,AAE140,AAB301,AAC031,AAE030,AAE031,AAE180,TIER\n320402199001010017,张三,110,320402,1,202601,,,3\n"
+        "650102199203080021,李四,110,650102,1,202601,,6000.00,\n```",
+        "## Refusals",
+        "A row with one wrong value is refused with a sentence that names the column and, where that helps, a right example. Sentences about names and "
+        "ID numbers are those that a person on the phone sees.",
+        table(("column", "value", "said"), refused_values()),
+        "A row whose `AAC002` is on record under another name is refused too (`AAC003: another name is on record for this AAC002; a clerk must "
+        "decide`): two people with one number are not a thing that a file may settle.",
+    )
+
+
+def command_rows(command: click.Command, name: str) -> Iterator[str]:
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            yield from command_rows(inner, f"{name} {inner.name}")
+        return
+    context = click.Context(command, info_name=name)
+    usage = command.get_usage(context).removeprefix("Usage: ")
+    options = [
+        (
+            f"`{', '.join(parameter.opts)}{' ' + parameter.make_metavar(context) if not parameter.is_flag else ''}`",
+            parameter.help or "",
+        )
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+    ]
+    yield f"## {name}\n\n{command.help}\n\n```text\n{' '.join(usage.split())}\n```"
+    if options:
+        yield table(("option", "meaning"), options)
+
+
+def commands_page() -> str:
+    parts = [part for command in COMMANDS for part in command_rows(command, f"canbao {command.name}")]
+    return page(
+        "Commands",
+        "`make` alone prints the menu of what a developer needs. The operator's commands are `.venv/bin/canbao …`; each reads the "
+        "[settings](settings.md), says what it does, and exits other than 0 when it did not do it. Source: [`COMMANDS`](../../jobs/commands.py).",
+        *parts,
+    )
+
+
+def readme(name: str, *, chinese: bool) -> str:
+    head = ("设置", "默认值", "含义") if chinese else ("setting", "default", "meaning")
+    made = table(head, settings_rows(chinese=chinese))
+    return SETTINGS_TABLE.sub(lambda found: found[1] + made + found[2], (ROOT / name).read_text(encoding="utf-8"))
+
+
+def pages() -> dict[Path, str]:
+    """Every file that is made here, and what it should say."""
+    reference = DOCS / "reference"
+    return {
+        reference / "settings.md": settings_page(),
+        reference / "errors.md": errors_page(),
+        reference / "states.md": states_page(),
+        reference / "accounts.md": accounts_page(),
+        reference / "enrollment-feed.md": feed_page(),
+        reference / "commands.md": commands_page(),
+        ROOT / "README.md": readme("README.md", chinese=False),
+        ROOT / "README.zh.md": readme("README.zh.md", chinese=True),
+    }
+
+
+def stale() -> list[Path]:
+    return [path for path, text in pages().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+
+
+def main(arguments: list[str]) -> int:
+    old = stale()
+    if "--check" in arguments:
+        for path in old:
+            sys.stderr.write(f"{path.relative_to(ROOT)} is stale; run: make docs\n")
+        return 1 if old else 0
+    made = pages()
+    for path in old:
+        path.write_text(made[path], encoding="utf-8")
+        sys.stdout.write(f"wrote {path.relative_to(ROOT)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
