@@ -11,7 +11,7 @@ from flask import g
 
 from config.months import YearMonth
 from miniprogram_api.auth import endpoint, me, ports
-from miniprogram_api.fields import fen, number
+from miniprogram_api.fields import Given, fen, number
 from services import orders
 from services.errors import (
     AmountChanged,
@@ -24,6 +24,7 @@ from services.errors import (
     NotAvailableOnline,
     NotFound,
     OrderMustBeSplit,
+    PaymentRefused,
     RegionMismatch,
     RequestInFlight,
     TooManyOpenOrders,
@@ -42,7 +43,7 @@ WORDS = {
 """State → what the page says. 缴费成功 is said of a bill, once the tax authority has confirmed it (R-CZ-50)."""
 
 
-class PaymentOrderIn(Schema):
+class PaymentOrderIn(Given):
     insured_person_id = UUID(required=True)
     bill_ids = List(number(), required=True, validate=Length(min=1, max=MOST_BILLS))
     expected_amount_fen = fen(required=True, metadata={"description": "页面上显示的合计；与当前应缴不符时拒绝下单"})
@@ -115,6 +116,7 @@ def shown(view: orders.OrderView) -> dict[str, Any]:
         TooManyOpenOrders,
         IdempotencyKeyReused,
         RequestInFlight,
+        PaymentRefused,
     ],
     creates=True,
 )

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
-from models.accounts import Account, IdempotencyKey
+from models.accounts import Account
 from models.base import new_id, new_number
 from models.bills import BillState, ContributionBill
 from models.enrollments import Enrollment
@@ -28,14 +25,15 @@ from services.errors import (
     BillsReserved,
     CannotCancel,
     FaceCheckRequired,
-    IdempotencyKeyReused,
     NotAvailableOnline,
     NotFound,
     OrderMustBeSplit,
+    PaymentRefused,
     RegionMismatch,
     RequestInFlight,
     TooManyOpenOrders,
 )
+from services.idempotency import CLASH, Asked, fingerprint, keep_result, known_result
 from services.insured_persons import refuse_blocked, relation_of
 from services.payments import ASK_AFTER, OPENING_TAKES_AT_MOST, ask_now, close_payment, open_payment
 from services.settlement import settle
@@ -67,8 +65,7 @@ class NewOrder:
 
     def fingerprint(self) -> bytes:
         """The same wish in the same words, whatever the order of the ticks."""
-        words = [str(self.insured_person_id), sorted(self.bill_nos), self.expected_amount_fen]
-        return hashlib.sha256(json.dumps(words).encode()).digest()
+        return fingerprint(str(self.insured_person_id), sorted(self.bill_nos), self.expected_amount_fen)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +110,7 @@ def place_order(ports: Ports, *, account: Account, new: NewOrder, idempotency_ke
 
     The same key again tells the same order. Raises FaceCheckRequired, NotFound, BlockedByInsured, RegionMismatch,
     NotAvailableOnline, BillNotPayable, BillsReserved, AmountChanged, OrderMustBeSplit, TooManyOpenOrders,
-    IdempotencyKeyReused, RequestInFlight.
+    IdempotencyKeyReused, RequestInFlight, and PaymentRefused: the provider will not take it, nothing was charged, order anew.
     """
     try:
         order_no, replayed = _reserve(ports, account=account, new=new, idempotency_key=idempotency_key)
@@ -132,6 +129,8 @@ def place_order(ports: Ports, *, account: Account, new: NewOrder, idempotency_ke
             raise RequestInFlight(order_no=order_no, retry_after_seconds=3)
         open_payment(ports, view.payment_no)
         view = read_order(ports, account=account, order_no=order_no)
+        if view.state == OrderState.CLOSED:
+            raise PaymentRefused(order_no=order_no)
     return _replayed(view) if replayed else view
 
 
@@ -142,11 +141,15 @@ def _replayed(view: OrderView) -> OrderView:
 def _reserve(ports: Ports, *, account: Account, new: NewOrder, idempotency_key: str) -> tuple[str, bool]:
     """The order's number, and whether it was there already."""
     now = ports.now()
+    asked = Asked(account_id=account.id, route=ROUTE, key=idempotency_key, request_hash=new.fingerprint())
     try:
         with ports.begin() as session:
-            known = _known_request(session, account=account, new=new, key=idempotency_key)
+            known = known_result(session, asked)
             if known is not None:
                 return known, True
+            # Before anything else: of two presses at the very same moment the later one waits here, and then knows the order.
+            order_no = new_number()
+            keep_result(session, asked, result_id=order_no, now=now)
             if account.person_id is None:
                 raise FaceCheckRequired
             relation = relation_of(session, account_id=account.id, insured_person_id=new.insured_person_id, now=now)
@@ -156,34 +159,26 @@ def _reserve(ports: Ports, *, account: Account, new: NewOrder, idempotency_key: 
             _refuse_unpayable(ports, bills, account=account, own=relation.is_self)
             _refuse_other_amount(bills, new.expected_amount_fen)
             _refuse_too_many(session, account=account, own=relation.is_self)
-            order = _make_order(ports, session, account=account, relation=relation, bills=[bill for bill, _ in bills], now=now)
-            session.execute(
-                _key(account, idempotency_key).values(request_hash=new.fingerprint(), result_id=order.order_no, created_at=now)
+            _make_order(
+                ports,
+                session,
+                order_no=order_no,
+                account=account,
+                relation=relation,
+                bills=[bill for bill, _ in bills],
+                now=now,
             )
-            return order.order_no, False
+            return order_no, False
     except IntegrityError as fault:
         if "uq_payment_order_lines_bill_id_live" in str(fault.orig):
             raise BillsReserved from None
-        if "pk_idempotency_keys" in str(fault.orig):
-            # Two presses at the very same moment: the other one won and its order is there to be told.
+        if CLASH in str(fault.orig):
+            # The other press won, and its order is there to be told.
             return _reserve(ports, account=account, new=new, idempotency_key=idempotency_key)
         raise
 
 
 ROUTE: Final = "POST /payment-orders"
-
-
-def _key(account: Account, key: str) -> Any:
-    return insert(IdempotencyKey).values(account_id=account.id, route=ROUTE, key=key)
-
-
-def _known_request(session: Session, *, account: Account, new: NewOrder, key: str) -> str | None:
-    known = session.get(IdempotencyKey, (account.id, ROUTE, key))
-    if known is None:
-        return None
-    if bytes(known.request_hash) != new.fingerprint():
-        raise IdempotencyKeyReused
-    return known.result_id
 
 
 def _lock_bills(session: Session, person_id: uuid.UUID, bill_nos: Iterable[str]) -> list[tuple[ContributionBill, Enrollment]]:
@@ -280,11 +275,19 @@ def _refuse_too_many(session: Session, *, account: Account, own: bool) -> None:
 
 
 def _make_order(
-    ports: Ports, session: Session, *, account: Account, relation: InsuredPerson, bills: list[ContributionBill], now: datetime
-) -> PaymentOrder:
+    ports: Ports,
+    session: Session,
+    *,
+    order_no: str,
+    account: Account,
+    relation: InsuredPerson,
+    bills: list[ContributionBill],
+    now: datetime,
+) -> None:
     provider = ports.payments[account.miniprogram]
     who = f"account:{account.id}"
     order = PaymentOrder(
+        order_no=order_no,
         payer_account_id=account.id,
         person_id=relation.person_id,
         is_strangers=not relation.is_self,
@@ -323,7 +326,6 @@ def _make_order(
         )
     )
     session.flush()
-    return order
 
 
 def read_order(ports: Ports, *, account: Account, order_no: str) -> OrderView:

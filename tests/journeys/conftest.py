@@ -1,0 +1,110 @@
+"""A town with real processes: database, sandbox, web, letterbox, settle and worker, and people with phones."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from jobs.stack import Stack
+from sandbox.phone import Phone
+from sandbox.remote import Sandbox
+from tests.factories import an_id_number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROGRAMS = {
+    "wechat": ("jiangsu-tax-wechat", "wx3204000000000001", "320402"),
+    "alipay": ("jiangsu-tax-alipay", "2021003204000001", "320402"),
+    "xinjiang": ("xinjiang-tax-wechat", "wx6500000000000001", "650102"),
+}
+PEOPLE = 120
+
+
+class Town:
+    """Everybody is enrolled and billed for this month; each call hands out somebody new."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.sandbox = Sandbox(stack.url("sandbox"))
+        self._next = {kind: itertools.count() for kind in PROGRAMS}
+        self._lock = threading.Lock()
+        self.month = self._today_month()
+
+    @staticmethod
+    def _today_month() -> str:
+        from config.clock import SystemClock, beijing_date
+
+        return beijing_date(SystemClock().now()).strftime("%Y-%m")
+
+    def canbao(self, *words: str) -> subprocess.CompletedProcess[str]:
+        program = str(Path(sys.executable).with_name("canbao"))
+        return subprocess.run([program, *words], env=self.stack.environment, capture_output=True, text=True, check=False)
+
+    def settle_in(self, folder: Path) -> None:
+        feed = folder / "feed.csv"
+        year = self.month[:4]
+        rows = ["AAC002,AAC003,AAE140,AAB301,AAC031,AAE030,TIER"]
+        for at, (_, _, area) in enumerate(PROGRAMS.values()):
+            rows += [f"{an_id_number(n, born=f'19{70 + at}0101')},张三,110,{area},1,{year}01,2" for n in range(PEOPLE)]
+        feed.write_text("\n".join(rows) + "\n")
+        for words in (("import", "enrollments", str(feed)), ("assess", "--month", self.month)):
+            done = self.canbao(*words)
+            assert done.returncode == 0, done.stdout + done.stderr
+
+    def phone(self, kind: str) -> Phone:
+        """A verified person with the mini-program open."""
+        with self._lock:
+            number = an_id_number(next(self._next[kind]), born=f"19{70 + list(PROGRAMS).index(kind)}0101")
+        program, app_id, _ = PROGRAMS[kind]
+        platform = "alipay" if kind == "alipay" else "wechat"
+        self.sandbox.register_person("张三", number, phone="13800000000")
+        real_name = {"name": "张三", "id_number": number} if platform == "alipay" else None
+        user = self.sandbox.make_user(app_id, real_name=real_name)
+        phone = Phone(
+            self.stack.url("web"), self.sandbox, miniprogram=program, app_id=app_id, platform=platform, user_id=user["user_id"]
+        )
+        phone.sign_in()
+        if platform == "wechat":
+            phone.consent_to()
+            phone.prove_name("张三", number, "13800000000")
+            phone.prove_face()
+        return phone
+
+    def own_bill(self, phone: Phone) -> tuple[str, dict]:
+        me = next(person for person in phone.people() if person["is_self"])
+        return me["id"], next(bill for bill in phone.bills(me["id"]) if bill["payable"])
+
+    def accounts(self) -> dict[str, int]:
+        told = requests.get(self.stack.url("web") + "/sandbox/journal", timeout=10).json()
+        return {row["account"]: row["balance_fen"] for row in told["accounts"] if row["balance_fen"]}
+
+    def clearing(self) -> dict[str, int]:
+        return {
+            account.removeprefix("clearing:"): fen
+            for account, fen in self.accounts().items()
+            if account.startswith("clearing:")
+        }
+
+    def money(self) -> dict[str, int]:
+        return {merchant: fen for merchant, fen in self.sandbox.money().items() if fen}
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    if "CANBAO_DATABASE_URL" in os.environ:
+        pytest.skip("journeys bring a database of their own")
+    folder = tmp_path_factory.mktemp("town")
+    with Stack.on_free_ports(folder / "state", notice_time_scale=0.05) as stack:
+        town = Town(stack)
+        town.settle_in(folder)
+        yield town
+        town.sandbox.close()
