@@ -262,7 +262,8 @@ def _refuse_other_amount(bills: list[tuple[ContributionBill, Enrollment]], expec
 
 def _refuse_too_many(session: Session, *, account: Account, own: bool) -> None:
     # The account row is the queue: two orders at once would both count before either stands.
-    session.execute(select(Account.id).where(Account.id == account.id).with_for_update())
+    # The weaker lock: each order already holds its account by a foreign key, and two that both wanted more would deadlock.
+    session.execute(select(Account.id).where(Account.id == account.id).with_for_update(key_share=True))
     live = session.scalar(
         select(func.count())
         .select_from(PaymentOrder)
