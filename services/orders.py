@@ -19,6 +19,7 @@ from models.orders import OrderLine, OrderState, PaymentOrder
 from models.payments import Payment
 from models.people import Person
 from services.bills import Payability, payability
+from services.consents import require_consent
 from services.errors import (
     AmountChanged,
     BillNotPayable,
@@ -108,8 +109,8 @@ class _HeldByStranger(Exception):
 def place_order(ports: Ports, *, account: Account, new: NewOrder, idempotency_key: str) -> OrderView:
     """Reserve the bills, open the payment, answer with what the phone needs to pay.
 
-    The same key again tells the same order. Raises FaceCheckRequired, NotFound, BlockedByInsured, RegionMismatch,
-    NotAvailableOnline, BillNotPayable, BillsReserved, AmountChanged, OrderMustBeSplit, TooManyOpenOrders,
+    The same key again tells the same order. Raises FaceCheckRequired, NotFound, ConsentRequired, BlockedByInsured,
+    RegionMismatch, NotAvailableOnline, BillNotPayable, BillsReserved, AmountChanged, OrderMustBeSplit, TooManyOpenOrders,
     IdempotencyKeyReused, RequestInFlight, and PaymentRefused: the provider will not take it, nothing was charged, order anew.
     """
     try:
@@ -153,6 +154,8 @@ def _reserve(ports: Ports, *, account: Account, new: NewOrder, idempotency_key: 
             if account.person_id is None:
                 raise FaceCheckRequired
             relation = relation_of(session, account_id=account.id, insured_person_id=new.insured_person_id, now=now)
+            if not relation.is_self:
+                require_consent(session, account_id=account.id, purpose="PROXY_PAYMENT")
             refuse_blocked(session, person_id=relation.person_id, payer_person_id=account.person_id)
             bills = _lock_bills(session, relation.person_id, new.bill_nos)
             _refuse_reserved(session, bills, account=account, relation=relation)
