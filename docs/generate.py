@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 MADE = "<!-- Made by docs/generate.py from the code. Change the code, then run: make docs -->"
-SETTINGS_TABLE = re.compile(r"(<!-- settings -->\n).*?(\n<!-- /settings -->)", re.DOTALL)
+SETTINGS_TABLE = re.compile(r"(<!-- settings -->\n\n).*?(\n\n<!-- /settings -->)", re.DOTALL)
 
 CHINESE = {
     "sandbox, or production. Production refuses figures that nobody has confirmed.": "sandbox（沙箱）或 production（生产）。生产模式拒绝尚未核实的数字。",
