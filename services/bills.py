@@ -86,19 +86,19 @@ def payability(
         return Payability(payable=False, code="BILL_RESERVED", reason="该月份正在支付中，请勿重复支付。")
     if bill.state != BillState.UNPAID:
         return Payability(payable=False, code="BILL_NOT_PAYABLE", reason="该月份已缴费或已变更。")
-    capability = region.capability(Capability.PAY_OWN if own else Capability.PAY_FOR_OTHERS, today)
+    try:
+        capability = region.capability(Capability.PAY_OWN if own else Capability.PAY_FOR_OTHERS, today)
+        window = region.arrears_window(bill.insurance_type, today)
+    except NoRuleInForce as fault:
+        return Payability(
+            payable=False, code="NOT_AVAILABLE_ONLINE", reason=str(fault), counter=counter_of(region, enrollment.agency)
+        )
     if not capability.available:
         return Payability(
             payable=False,
             code="NOT_AVAILABLE_ONLINE",
             reason=capability.explanation,
             counter=counter_of(region, enrollment.agency),
-        )
-    try:
-        window = region.arrears_window(bill.insurance_type, today)
-    except NoRuleInForce as fault:
-        return Payability(
-            payable=False, code="NOT_AVAILABLE_ONLINE", reason=str(fault), counter=counter_of(region, enrollment.agency)
         )
     month = YearMonth.from_number(bill.coverage_month)
     if not window.allows(month, today):
@@ -147,7 +147,7 @@ def list_bills(ports: Ports, *, account: Account, insured_person_id: uuid.UUID) 
                 bill_no=bill.bill_no,
                 region=bill.region,
                 insurance_type=bill.insurance_type,
-                insurance_name=region.insurance(bill.insurance_type, today).title,
+                insurance_name=_insurance_name(region, bill),
                 coverage_month=str(YearMonth.from_number(bill.coverage_month)),
                 kind=bill.kind,
                 amount_fen=bill.amount_fen,
@@ -168,6 +168,14 @@ def list_bills(ports: Ports, *, account: Account, insured_person_id: uuid.UUID) 
         )
     notes = [] if views else ["暂无应缴记录。刚办理参保登记的，参保信息传递中，请次日再查。"]
     return Bills(insured_person=relation, bills=views, notes=notes)
+
+
+def _insurance_name(region: Region, bill: ContributionBill) -> str:
+    # As it was called in the month that the bill is about: the insurance may be offered no longer.
+    try:
+        return region.insurance(bill.insurance_type, YearMonth.from_number(bill.coverage_month).first_day).title
+    except NoRuleInForce:
+        return bill.insurance_type
 
 
 def _bills_of(session: Session, person_id: uuid.UUID) -> list[tuple[ContributionBill, Enrollment]]:

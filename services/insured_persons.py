@@ -72,10 +72,7 @@ def add_insured_person(ports: Ports, *, account: Account, named: Named, relation
     id_index = ports.seals.index("id_number", id_number.text)
     if account.person_id is None:
         raise RealNameRequired
-    if not any(
-        region.capability(Capability.PAY_FOR_OTHERS, ports.today()).available
-        for region in ports.regions_of(account.miniprogram)
-    ):
+    if not any(ports.offers(region, Capability.PAY_FOR_OTHERS) for region in ports.regions_of(account.miniprogram)):
         raise NotAvailableOnline
     with ports.begin() as session:
         require_consent(session, account_id=account.id, purpose="PROXY_PAYMENT")

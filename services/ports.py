@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session, sessionmaker
 
     from config.clock import Clock
-    from config.rulebook import Region, Rulebook
+    from config.rulebook import Capability, Region, Rulebook
     from config.seals import Seals
     from config.settings import Merchant, Miniprogram, Partners
     from providers.protocols import FaceProvider, LoginProvider, NameProvider, PaymentProvider
 
 from config.clock import beijing_date
+from config.rulebook import NoRuleInForce
 from services.errors import UnknownMiniprogram
 
 _open = threading.local()
@@ -71,6 +72,13 @@ class Ports:
 
     def regions_of(self, code: str) -> list[Region]:
         return [self.rulebook.region(region) for region in self.miniprogram(code).regions]
+
+    def offers(self, region: Region, capability: Capability) -> bool:
+        """Whether the phone can do this in the region today. No rule in force means no."""
+        try:
+            return region.capability(capability, self.today()).available
+        except NoRuleInForce:
+            return False
 
 
 def transaction_is_open() -> bool:

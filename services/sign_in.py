@@ -91,7 +91,6 @@ def capabilities_of(ports: Ports, account: Account) -> list[str]:
     """The buttons that are alive: none but browsing until the identity is verified (R-CZ-46), then what the region offers."""
     if account.person_id is None:
         return []
-    today = ports.today()
     pays = ports.merchant_of(account.miniprogram) is not None
     needs_merchant = {Capability.PAY_OWN, Capability.PAY_FOR_OTHERS}
     return sorted(
@@ -99,7 +98,7 @@ def capabilities_of(ports: Ports, account: Account) -> list[str]:
             str(capability)
             for region in ports.regions_of(account.miniprogram)
             for capability in Capability
-            if region.capability(capability, today).available and (pays or capability not in needs_merchant)
+            if ports.offers(region, capability) and (pays or capability not in needs_merchant)
         }
     )
 
