@@ -18,11 +18,10 @@ from flask.cli import FlaskGroup
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from sqlalchemy import create_engine, text
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import sessionmaker
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-import jobs.commands
 import miniprogram_api.door
 import webhooks.door
 from config.clock import SystemClock
@@ -81,8 +80,6 @@ def create_app(settings: Settings | None = None, *, doors: Collection[str] = tup
     _install_machines(app)
     for name in doors:
         DOORS[name].install(app)
-    for command in jobs.commands.COMMANDS:
-        app.cli.add_command(command)
     return app
 
 
@@ -208,10 +205,16 @@ def _alipay(settings: Settings, program: Miniprogram, *, line: Line) -> AlipayCl
 
 
 def _create_for_commands(*_: Any) -> Flask:
+    # Only commands need them: a web process starts without migrations, progress bars and the worker's clock.
+    from jobs.commands import COMMANDS
+
     try:
-        return create_app()
+        app = create_app()
     except SettingsFault as fault:
         raise click.ClickException(str(fault)) from None
+    for command in COMMANDS:
+        app.cli.add_command(command)
+    return app
 
 
 def _install_machines(app: APIFlask) -> None:
@@ -227,8 +230,10 @@ def _install_machines(app: APIFlask) -> None:
     def readyz() -> tuple[dict[str, str], int]:
         try:
             with app.extensions["canbao.ports"].begin() as session:
-                session.execute(text("SELECT 1 FROM alembic_version"))
-        except (OperationalError, ProgrammingError):
+                migrated = session.scalar(text("SELECT version_num FROM alembic_version")) is not None
+        except SQLAlchemyError:
+            migrated = False
+        if not migrated:
             return {"status": "the database does not answer, or was never migrated"}, 503
         return {"status": "ok"}, 200
 
