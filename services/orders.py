@@ -17,7 +17,6 @@ from models.enrollments import Enrollment
 from models.inbox import Notice, NoticeState
 from models.orders import OrderLine, OrderState, PaymentOrder
 from models.payments import Payment
-from models.people import Person
 from services.bills import Payability, payability
 from services.consents import require_consent
 from services.errors import (
@@ -36,6 +35,7 @@ from services.errors import (
 )
 from services.idempotency import CLASH, Asked, fingerprint, keep_result, known_result
 from services.insured_persons import refuse_blocked, relation_of
+from services.order_views import OrderView, read_order
 from services.payments import ASK_AFTER, OPENING_TAKES_AT_MOST, ask_now, close_payment, open_payment
 from services.settlement import settle
 
@@ -67,35 +67,6 @@ class NewOrder:
     def fingerprint(self) -> bytes:
         """The same wish in the same words, whatever the order of the ticks."""
         return fingerprint(str(self.insured_person_id), sorted(self.bill_nos), self.expected_amount_fen)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LineView:
-    bill_no: str
-    insurance_type: str
-    coverage_month: int
-    amount_fen: int
-    state: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class OrderView:
-    order_no: str
-    payment_no: str
-    state: str
-    payment_state: str
-    total_fen: int
-    channel: str
-    insured_name_masked: str
-    insured_id_number_masked: str
-    lines: list[LineView]
-    launch: dict[str, str] | None
-    """What the phone passes to its pay function; none while in doubt, and none when it is over."""
-    closed_why: str | None
-    created_at: datetime
-    expires_at: datetime
-    paid_at: datetime | None
-    replayed: bool = False
 
 
 class _HeldByStranger(Exception):
@@ -332,61 +303,6 @@ def _make_order(
     session.flush()
 
 
-def read_order(ports: Ports, *, account: Account, order_no: str) -> OrderView:
-    """One of this account's own orders, as the books have it now. Raises NotFound, also for other people's orders."""
-    with ports.begin() as session:
-        row = session.execute(
-            select(PaymentOrder, Payment, Person)
-            .join(Payment, Payment.order_id == PaymentOrder.id)
-            .join(Person, Person.id == PaymentOrder.person_id)
-            .where(PaymentOrder.order_no == order_no, PaymentOrder.payer_account_id == account.id)
-        ).one_or_none()
-        if row is None:
-            raise NotFound
-        order, payment, person = row
-        lines = session.execute(
-            select(OrderLine, ContributionBill)
-            .join(ContributionBill, ContributionBill.id == OrderLine.bill_id)
-            .where(OrderLine.order_id == order.id)
-            .order_by(ContributionBill.coverage_month)
-        ).all()
-        return _view(ports, order, payment, person, [(line, bill) for line, bill in lines])
-
-
-def _view(
-    ports: Ports, order: PaymentOrder, payment: Payment, person: Person, lines: list[tuple[OrderLine, ContributionBill]]
-) -> OrderView:
-    now = ports.now()
-    launch = None
-    if order.state == OrderState.PREPAY and payment.handle is not None and order.expires_at > now:
-        launch = ports.payments[order.miniprogram].launch(payment.handle, now=now)
-    return OrderView(
-        order_no=order.order_no,
-        payment_no=payment.payment_no,
-        state=order.state,
-        payment_state=payment.state,
-        total_fen=order.total_fen,
-        channel=payment.channel,
-        insured_name_masked=person.name_masked,
-        insured_id_number_masked=person.id_number_masked,
-        lines=[
-            LineView(
-                bill_no=bill.bill_no,
-                insurance_type=bill.insurance_type,
-                coverage_month=bill.coverage_month,
-                amount_fen=line.amount_fen,
-                state=bill.state,
-            )
-            for line, bill in lines
-        ],
-        launch=launch,
-        closed_why=order.closed_why,
-        created_at=order.created_at,
-        expires_at=order.expires_at,
-        paid_at=payment.paid_at,
-    )
-
-
 def refresh_order(ports: Ports, *, account: Account, order_no: str) -> OrderView:
     """Where an order stands, for somebody who is looking: settles its waiting notice, and asks the provider if silence lasts."""
     view = read_order(ports, account=account, order_no=order_no)
@@ -413,18 +329,6 @@ def _is_waiting(ports: Ports, payment_no: str) -> bool:
             select(Notice.id).where(Notice.payment_no == payment_no, Notice.state == NoticeState.WAITING).limit(1)
         )
     return waiting is not None
-
-
-def list_orders(ports: Ports, *, account: Account, limit: int = 50) -> list[OrderView]:
-    """This account's orders, newest first."""
-    with ports.begin() as session:
-        numbers = session.scalars(
-            select(PaymentOrder.order_no)
-            .where(PaymentOrder.payer_account_id == account.id)
-            .order_by(PaymentOrder.id.desc())
-            .limit(limit)
-        ).all()
-    return [read_order(ports, account=account, order_no=number) for number in numbers]
 
 
 def cancel_order(ports: Ports, *, account: Account, order_no: str) -> OrderView:

@@ -28,7 +28,7 @@ from services.settlement import settle
 
 if TYPE_CHECKING:
     from models.consents import Consent
-    from services.orders import OrderView
+    from services.order_views import OrderView
     from services.ports import Ports
 
 WECHAT = "jiangsu-tax-wechat"

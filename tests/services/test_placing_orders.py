@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from providers.protocols import ProviderRefused, ProviderUnreachable
-from services import orders
+from services import order_views, orders
 from services.errors import (
     AmountChanged,
     BillNotPayable,
@@ -25,6 +25,7 @@ from services.errors import (
     RequestInFlight,
     TooManyOpenOrders,
 )
+from services.order_views import OrderView
 from tests.factories import ALIPAY, WECHAT, XINJIANG
 
 
@@ -36,7 +37,7 @@ def a_wish(insured_person_id, bills, *, expected_fen=None) -> orders.NewOrder:
     )
 
 
-def place(world, account, insured_person_id, bills, *, key=None, expected_fen=None) -> orders.OrderView:
+def place(world, account, insured_person_id, bills, *, key=None, expected_fen=None) -> OrderView:
     return orders.place_order(
         world.ports,
         account=account,
@@ -116,11 +117,11 @@ def test_two_orders_racing_for_one_bill_have_one_winner(world):
     for _ in range(5):
         answers = at_once(lambda: place(world, other, other_id, bills), lambda: place(world, account, me, bills))
 
-        placed = [answer for answer in answers if isinstance(answer, orders.OrderView)]
+        placed = [answer for answer in answers if isinstance(answer, OrderView)]
         live = world.scalar("SELECT count(*) FROM payment_orders WHERE state IN ('CREATED', 'PREPAY', 'UNKNOWN')")
         assert live == 1
         assert world.scalar("SELECT count(*) FROM payment_order_lines WHERE live") == 1
-        for refusal in (answer for answer in answers if not isinstance(answer, orders.OrderView)):
+        for refusal in (answer for answer in answers if not isinstance(answer, OrderView)):
             assert isinstance(refusal, BillsReserved)
             assert refusal.facts == {}
         winner = placed[-1]
@@ -132,7 +133,7 @@ def test_one_payer_racing_with_themselves_is_told_their_own_order(world):
 
     answers = at_once(*(lambda: place(world, account, me, bills) for _ in range(3)))
 
-    (order,) = [answer for answer in answers if isinstance(answer, orders.OrderView)]
+    (order,) = [answer for answer in answers if isinstance(answer, OrderView)]
     refusals = [answer for answer in answers if isinstance(answer, BillsReserved)]
     assert [refusal.facts for refusal in refusals] == [{"order_no": order.order_no}] * 2
 
@@ -316,10 +317,10 @@ def test_the_same_key_pressed_twice_at_once_makes_one_order_and_tells_no_other_s
     answers = at_once(*(lambda: place(world, account, me, bills, key="k") for _ in range(4)))
 
     assert world.scalar("SELECT count(*) FROM payment_orders") == 1
-    assert {answer.order_no for answer in answers if isinstance(answer, orders.OrderView)} == {
+    assert {answer.order_no for answer in answers if isinstance(answer, OrderView)} == {
         world.scalar("SELECT order_no FROM payment_orders")
     }
-    assert {type(answer) for answer in answers} <= {orders.OrderView, RequestInFlight}
+    assert {type(answer) for answer in answers} <= {OrderView, RequestInFlight}
 
 
 def test_one_key_pressed_at_once_for_different_bills_makes_one_order(world):
@@ -533,7 +534,7 @@ def test_another_accounts_ids_are_not_found_anywhere(world, ports):
     _, nosy, nosy_me, nosy_bills = somebody_with_bills(world)
 
     for look in (
-        lambda: orders.read_order(ports, account=nosy, order_no=order.order_no),
+        lambda: order_views.read_order(ports, account=nosy, order_no=order.order_no),
         lambda: orders.refresh_order(ports, account=nosy, order_no=order.order_no),
         lambda: orders.cancel_order(ports, account=nosy, order_no=order.order_no),
         lambda: list_bills(ports, account=nosy, insured_person_id=me),
@@ -541,14 +542,14 @@ def test_another_accounts_ids_are_not_found_anywhere(world, ports):
         lambda: place(world, nosy, me, bills),
         lambda: place(world, nosy, nosy_me, bills),
         lambda: place(world, nosy, nosy_me, [*nosy_bills, *bills]),
-        lambda: orders.read_order(ports, account=nosy, order_no="NOSUCHORDER0000000000000"),
+        lambda: order_views.read_order(ports, account=nosy, order_no="NOSUCHORDER0000000000000"),
         lambda: place(world, nosy, uuid.uuid4(), nosy_bills),
         lambda: place(world, nosy, nosy_me, []),
     ):
         with pytest.raises(NotFound) as refusal:
             look()
         assert refusal.value.facts == {}
-    assert [each.order_no for each in orders.list_orders(ports, account=nosy)] == []
+    assert [each.order_no for each in order_views.list_orders(ports, account=nosy)] == []
     assert ports.payments[WECHAT].asked("ask") == ports.payments[WECHAT].asked("close") == []
     assert world.read_order_row(order.order_no).state == "PREPAY"
 
@@ -583,4 +584,4 @@ def test_a_one_off_relation_lapses_after_a_day_and_its_order_is_still_told(world
     with pytest.raises(NotFound):
         place(world, payer, one_off, bills[1:])
     assert [row.is_self for row in list_insured_persons(ports, account=payer)] == [True]
-    assert orders.read_order(ports, account=payer, order_no=order.order_no).order_no == order.order_no
+    assert order_views.read_order(ports, account=payer, order_no=order.order_no).order_no == order.order_no
