@@ -246,25 +246,32 @@ UPSERT_ENROLLMENTS = text("""
 def _store(ports: Ports, rows: list[FeedRow], report: FeedReport) -> None:
     if not rows:
         return
-    # The last row about the same enrolment wins, as it would one by one.
-    newest: dict[tuple[str, str, str], FeedRow] = {}
-    for row in rows:
-        newest[row.id_number, row.insurance_type, row.pooling_area] = row
     with ports.begin() as session:
-        people = _store_people(ports, session, list(newest.values()), report)
-        good = [row for row in newest.values() if row.id_number in people]
-        touched = _store_enrollments(session, good, people, now=ports.now()) if good else []
+        people = _store_people(ports, session, rows)
+        good = [row for row in rows if (row.id_number, row.name) in people]
+        # The last row about the same enrolment wins, as it would one by one.
+        newest = {(row.id_number, row.insurance_type, row.pooling_area): row for row in good}
+        touched = _store_enrollments(session, list(newest.values()), people, now=ports.now()) if newest else []
+    report.bad += [
+        BadRow(line=row.line, reason="AAC003: another name is on record for this AAC002; a clerk must decide")
+        for row in rows
+        if (row.id_number, row.name) not in people
+    ]
     report.added += sum(touched)
     report.changed += len(touched) - sum(touched)
-    report.unchanged += len(rows) - len(newest) + len(good) - len(touched)
+    report.unchanged += len(good) - len(touched)
 
 
-def _store_people(ports: Ports, session: Session, rows: list[FeedRow], report: FeedReport) -> dict[str, uuid.UUID]:
-    """ID number → person. A name that differs from the one on record is a row for a clerk, not an update."""
+def _store_people(ports: Ports, session: Session, rows: list[FeedRow]) -> dict[tuple[str, str], uuid.UUID]:
+    """(ID number, name) → person. A name that differs from the one on record is a row for a clerk, not an update."""
     seals = ports.seals
-    one_each = {row.id_number: row for row in rows}
+    # The first name given for a new number is the one on record for the next row, as it would be one by one.
+    one_each: dict[str, FeedRow] = {}
+    for row in rows:
+        one_each.setdefault(row.id_number, row)
     ids = [new_id() for _ in one_each]
-    indexes = {number: seals.index("id_number", number) for number in one_each}
+    id_indexes = {number: seals.index("id_number", number) for number in one_each}
+    name_indexes = {name: seals.index("name", name) for name in {row.name for row in rows}}
     session.execute(
         UPSERT_PEOPLE,
         {
@@ -274,34 +281,31 @@ def _store_people(ports: Ports, session: Session, rows: list[FeedRow], report: F
                 seals.seal(row.name, place=Person.name_place(row_id))
                 for row_id, row in zip(ids, one_each.values(), strict=True)
             ],
-            "name_indexes": [seals.index("name", row.name) for row in one_each.values()],
+            "name_indexes": [name_indexes[row.name] for row in one_each.values()],
             "name_masks": [mask_name(row.name) for row in one_each.values()],
             "id_numbers": [
                 seals.seal(number, place=Person.id_number_place(row_id)) for row_id, number in zip(ids, one_each, strict=True)
             ],
-            "id_indexes": list(indexes.values()),
+            "id_indexes": list(id_indexes.values()),
             "id_masks": [row.id_number_masked for row in one_each.values()],
         },
     )
-    held = {bytes(row.id_number_index): row for row in session.execute(PEOPLE, {"id_indexes": list(indexes.values())})}
-    people: dict[str, uuid.UUID] = {}
-    for row in rows:
-        person = held[indexes[row.id_number]]
-        if bytes(person.name_index) == seals.index("name", row.name):
-            people[row.id_number] = person.id
-        else:
-            report.bad.append(
-                BadRow(line=row.line, reason="AAC003: another name is on record for this AAC002; a clerk must decide")
-            )
-    return people
+    held = {bytes(row.id_number_index): row for row in session.execute(PEOPLE, {"id_indexes": list(id_indexes.values())})}
+    return {
+        (row.id_number, row.name): held[id_indexes[row.id_number]].id
+        for row in rows
+        if seals.same(bytes(held[id_indexes[row.id_number]].name_index), name_indexes[row.name])
+    }
 
 
-def _store_enrollments(session: Session, rows: list[FeedRow], people: dict[str, uuid.UUID], *, now: object) -> list[bool]:
+def _store_enrollments(
+    session: Session, rows: list[FeedRow], people: dict[tuple[str, str], uuid.UUID], *, now: object
+) -> list[bool]:
     result = session.execute(
         UPSERT_ENROLLMENTS,
         {
             "now": now,
-            "people": [people[row.id_number] for row in rows],
+            "people": [people[row.id_number, row.name] for row in rows],
             "regions": [row.region for row in rows],
             "areas": [row.pooling_area for row in rows],
             "insurances": [row.insurance_type for row in rows],
