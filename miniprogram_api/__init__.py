@@ -1,9 +1,11 @@
 """DOOR 1: JSON for people with a phone, under /api/v1. One file per noun, schemas above endpoints.
 
     sessions          POST /sessions · DELETE /sessions/current · GET /me · PATCH /me/preferences
+    regions           GET /regions[/{code}], for everybody
     consents          GET /notices · POST /consents · DELETE /consents/{id}
     identity          POST /identity/real-name · POST|GET /identity/face-checks[/{id}[/finished]]
-    insured_persons   GET|POST|DELETE /insured-persons[/{id}] · GET|POST|DELETE /payer-blocks[/{id}]
+    insured_persons   GET|POST|DELETE /insured-persons[/{id}]
+    payer_blocks      GET|POST|DELETE /payer-blocks[/{id}]
     bills             GET /insured-persons/{id}/bills
     payment_orders    GET|POST /payment-orders[/{no}] · POST /payment-orders/{no}/cancel
 

@@ -58,8 +58,12 @@ def endpoint(
     fails: Sequence[type[BusinessError]] = (),
     signed_in: bool = True,
     creates: bool = False,
+    replays: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """An endpoint reads as its contract: what it takes and returns, how it can refuse, whether it creates and needs a key."""
+    """An endpoint reads as its contract: what it takes and returns, how it can refuse, whether it creates and needs a key.
+
+    `replays`: the same key tells the same thing again, and a header says so; elsewhere doing it again is the same as once.
+    """
 
     def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
         view.__dict__.setdefault("_spec", {})
@@ -74,6 +78,9 @@ def endpoint(
         def asked(*args: Any, **kwargs: Any) -> Any:
             if signed_in:
                 g.account = authenticate(ports(), token())
+                if g.account.miniprogram not in ports().partners.miniprograms:
+                    # It was taken out of service while this session lived.
+                    raise SignInAgain
             if creates:
                 g.idempotency_key = idempotency_key()
             return inner(*args, **kwargs)
@@ -82,7 +89,7 @@ def endpoint(
             "fails": tuple(fails),
             "signed_in": signed_in,
             "creates": creates,
-            "takes": takes is not None,
+            "replays": replays,
             "status": status,
         }
         return asked

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from apiflask import APIBlueprint, Schema
 from apiflask.fields import Boolean, DateTime, List, Nested, String
-from apiflask.validators import Regexp
 
 from miniprogram_api.auth import endpoint, me, ports
-from miniprogram_api.fields import short_text
+from miniprogram_api.fields import Given, Whole, short_text
 from services import consents
 from services.errors import ConsentTextChanged, NotFound
 
@@ -34,10 +33,10 @@ class NoticesOut(Schema):
     notices = List(Nested(NoticeOut), required=True)
 
 
-class ConsentIn(Schema):
+class ConsentIn(Given):
     purpose = short_text(required=True, metadata={"example": "REAL_NAME"})
     version = short_text(required=True)
-    text_hash = String(required=True, validate=Regexp(r"^[0-9a-f]{64}$"))
+    text_hash = String(required=True, validate=Whole(r"^[0-9a-f]{64}$"))
 
 
 class ConsentOut(Schema):

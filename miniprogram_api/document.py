@@ -7,13 +7,19 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from miniprogram_api.errors import DOOR_CODES, PREFIX, STATUS
+from miniprogram_api.fields import METHODS_WITH_BODY
 from services.errors import SignInAgain
 
 if TYPE_CHECKING:
     from apiflask import APIFlask
 
+ABOUT = """手机端接口。登录后带 `Authorization: Bearer …`；每个新建请求带 `Idempotency-Key`；拒绝一律是 RFC 9457 problem+json，程序只看 `code`。
+
+Every path: an unknown one answers 404 NOT_FOUND, a known one with another method 405 METHOD_NOT_ALLOWED. Amounts are integers of fen,
+moments are RFC 3339, a coverage month is YYYY-MM. `X-Request-ID` is echoed, or made."""
 PROBLEM = {
     "type": "object",
+    "description": "RFC 9457. Further members say facts about the refusal, such as `order_no` or `counter`.",
     "required": ["type", "status", "code", "title", "detail", "request_id"],
     "properties": {
         "type": {"type": "string"},
@@ -23,6 +29,18 @@ PROBLEM = {
         "detail": {"type": "string", "description": "下一步怎么办"},
         "request_id": {"type": "string"},
         "errors": {"type": "object", "description": "字段 → 原因"},
+        "order_no": {"type": "string", "description": "本人已有的那笔订单"},
+        "bill_id": {"type": "string", "description": "不能缴的那一笔账单"},
+        "counter": {"type": "object", "description": "手机不能办理时，可去的窗口"},
+        "right_region": {"type": "string", "description": "参保所在地区"},
+        "amount_fen": {"type": "integer", "description": "当前应缴合计"},
+        "groups": {
+            "type": "array",
+            "description": "可以分次支付的分组",
+            "items": {"type": "array", "items": {"type": "string"}},
+        },
+        "purpose": {"type": "string", "description": "缺少哪一项同意"},
+        "version": {"type": "string", "description": "最新的告知书版本"},
     },
     "additionalProperties": True,
 }
@@ -32,56 +50,84 @@ IDEMPOTENCY_KEY = {
     "required": True,
     "schema": {"type": "string", "minLength": 8, "maxLength": 64, "pattern": "^[!-~]{8,64}$"},
     "description": "由手机生成，同一操作重试时保持不变",
+    "example": "0192f0c4-7d3a-7cc1-b8a5-3f1d2e4c5b6a",
 }
+REPLAYED = {
+    "Idempotency-Replayed": {
+        "schema": {"type": "string", "enum": ["true"]},
+        "description": "同一个 Idempotency-Key 以前已办过，这是重述",
+    }
+}
+RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}, "description": "多少秒以后再试"}}
+ASKS_TO_WAIT = frozenset({429, 503})
+PARAMETER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 
 
 def complete_document(app: APIFlask, spec: dict[str, Any]) -> dict[str, Any]:
     """Add what the schemas do not say."""
+    spec["info"]["description"] = ABOUT
     components = spec.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = PROBLEM
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     for unused in ("HTTPError", "ValidationError"):
         components["schemas"].pop(unused, None)
     for rule in app.url_map.iter_rules():
-        contract = getattr(app.view_functions[rule.endpoint], "canbao", None)
+        view = app.view_functions[rule.endpoint]
+        contract = getattr(view, "canbao", None)
         if contract is None:
             continue
-        path = re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule)
+        path = PARAMETER.sub(r"{\1}", rule.rule)
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
             operation = spec["paths"][path][method.lower()]
-            operation["responses"] = _responses(operation.get("responses", {}), contract)
-            if contract["signed_in"]:
-                operation["security"] = [{"token": []}]
+            # The function's name is as stable as anything here: clients made from the document call it.
+            operation["operationId"] = view.__name__
+            operation["responses"] = _responses(operation.get("responses", {}), contract, method=method)
+            operation["security"] = [{"token": []}] if contract["signed_in"] else []
             if contract["creates"]:
                 operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
+            if "requestBody" in operation:
+                operation["requestBody"]["required"] = _has_required(components, operation["requestBody"])
     spec["paths"] = dict(sorted(spec["paths"].items()))
     components["schemas"] = dict(sorted(components["schemas"].items()))
-    assert all(path.startswith(PREFIX) for path in spec["paths"]), "a path outside the API got into its document"  # noqa: S101
+    assert all(path.startswith(f"{PREFIX}/") for path in spec["paths"]), "a path outside the API got into its document"  # noqa: S101
     return spec
 
 
-def _responses(given: dict[str, Any], contract: dict[str, Any]) -> dict[str, Any]:
+def _has_required(components: dict[str, Any], body: dict[str, Any]) -> bool:
+    """Whether the body may be left out: it may where its schema asks for no field."""
+    name = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    return bool(components["schemas"][name].get("required"))
+
+
+def _responses(given: dict[str, Any], contract: dict[str, Any], *, method: str) -> dict[str, Any]:
     codes: dict[int, set[str]] = defaultdict(set)
     for error in contract["fails"]:
         codes[STATUS[error.kind]].add(error.code)
     if contract["signed_in"]:
         codes[401].add(SignInAgain.code)
-    if contract["takes"]:
+    if method in METHODS_WITH_BODY:
         codes[400] |= {DOOR_CODES[400][0], "JSON_TOO_DEEP"}
         for status in (413, 415, 422):
             codes[status].add(DOOR_CODES[status][0])
     if contract["creates"]:
         codes[400].add("IDEMPOTENCY_KEY_MISSING")
-    for status in (404, 405, 500, 503):
-        if status != 404 or codes.get(404):  # noqa: PLR2004 - a path without a noun to miss cannot miss it
-            codes[status].add(DOOR_CODES[status][0])
+    for status in (500, 503):
+        codes[status].add(DOOR_CODES[status][0])
     good = {status: answer for status, answer in given.items() if status == str(contract["status"])}
     if not good:
         good = {str(contract["status"]): {"description": "Done"}}
-    refusals = {str(status): _problem_answer(sorted(each)) for status, each in sorted(codes.items())}
+    if contract["replays"]:
+        good[str(contract["status"])]["headers"] = REPLAYED
+    refusals = {str(status): _problem_answer(status, sorted(each)) for status, each in sorted(codes.items())}
     return {**good, **refusals}
 
 
-def _problem_answer(codes: list[str]) -> dict[str, Any]:
+def _problem_answer(status: int, codes: list[str]) -> dict[str, Any]:
     schema = {"allOf": [{"$ref": "#/components/schemas/Problem"}, {"properties": {"code": {"enum": codes}}}]}
-    return {"description": " · ".join(codes), "content": {"application/problem+json": {"schema": schema}}}
+    answer: dict[str, Any] = {
+        "description": " · ".join(codes),
+        "content": {"application/problem+json": {"schema": schema}},
+    }
+    if status in ASKS_TO_WAIT:
+        answer["headers"] = RETRY_AFTER
+    return answer

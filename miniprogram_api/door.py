@@ -9,14 +9,25 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from flask import Response, g, request
 
-from miniprogram_api import bills, consents, errors, identity, insured_persons, payment_orders, sandbox_journal, sessions
+from miniprogram_api import (
+    bills,
+    consents,
+    errors,
+    identity,
+    insured_persons,
+    payer_blocks,
+    payment_orders,
+    regions,
+    sandbox_journal,
+    sessions,
+)
 from miniprogram_api.document import complete_document
 from miniprogram_api.fields import guard_request
 
 if TYPE_CHECKING:
     from apiflask import APIFlask
 
-NOUNS = (sessions, consents, identity, insured_persons, bills, payment_orders)
+NOUNS = (sessions, regions, consents, identity, insured_persons, payer_blocks, bills, payment_orders)
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 

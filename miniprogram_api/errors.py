@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, time, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,12 +10,14 @@ from flask import Response, current_app, g, json, request
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from config.clock import BEIJING
 from config.logs import logger
 from services.errors import BusinessError, Kind
 
 if TYPE_CHECKING:
     from apiflask import APIFlask, HTTPError
-    from werkzeug.exceptions import HTTPException
+
+    from services.ports import Ports
 
 log = logger(__name__)
 
@@ -42,6 +45,29 @@ DOOR_CODES: Final[dict[int, tuple[str, str, str]]] = {
     503: ("BUSY", "系统繁忙", "请稍后再试，您的资金不受影响。"),
 }
 """Refusals of the door itself: number → (code, title, detail). Titles are ours: Python's phrases differ by version."""
+
+PASSES_IN_SECONDS: Final = 3
+"""A provider or a database that does not answer: when to try again."""
+NOT_BY_TOMORROW: Final = {"TOO_MANY_OPEN_ORDERS": 60}
+"""Every other "too many" counts a Beijing day, and ends with it."""
+
+IN_CHINESE: Final = {
+    "Missing data for required field.": "必填",
+    "Unknown field.": "没有这一项",
+    "Field may not be null.": "不能为空",
+    "Not a valid string.": "应为文字",
+    "Not a valid integer.": "应为整数",
+    "Not a valid boolean.": "应为 true 或 false",
+    "Not a valid UUID.": "编号格式不对",
+    "Not a valid list.": "应为列表",
+    "String does not match expected pattern.": "格式不对",
+}
+"""What the schemas say → what a person can read. Whatever is not here is named by its field alone."""
+
+
+def is_ours(path: str) -> bool:
+    """Whether a path belongs to this door."""
+    return path.startswith(f"{PREFIX}/")
 
 
 class DoorRefusal(Exception):
@@ -79,11 +105,9 @@ def install(app: APIFlask) -> None:
 
     @app.errorhandler(BusinessError)
     def refused(fault: BusinessError) -> Response:
-        log.info("request.refused", code=fault.code)
-        headers = {"Retry-After": str(fault.retry_after_seconds)} if fault.retry_after_seconds else None
-        return problem(
-            STATUS[fault.kind], code=fault.code, title=fault.title, detail=fault.said, headers=headers, **fault.facts
-        )
+        log.info("request.refused", refusal=fault.code)
+        status, headers = STATUS[fault.kind], _headers_of(fault)
+        return problem(status, code=fault.code, title=fault.title, detail=fault.said, headers=headers, **fault.facts)
 
     @app.errorhandler(DoorRefusal)
     def malformed(fault: DoorRefusal) -> Response:
@@ -92,10 +116,12 @@ def install(app: APIFlask) -> None:
 
     @app.error_processor
     def invalid(fault: HTTPError) -> Any:
-        if not request.path.startswith(PREFIX):
+        if not is_ours(request.path):
             return fault.message, fault.status_code, fault.headers
-        more = {"errors": fault.detail} if fault.detail else {}
-        return of_door(fault.status_code, **more)
+        # 405 owes the list of methods that would do.
+        headers = {name: str(value) for name, value in dict(fault.headers).items() if name == "Allow"}
+        more = {"errors": _faults(fault.detail["json"])} if "json" in fault.detail else {}
+        return of_door(fault.status_code, headers=headers, **more)
 
     @app.errorhandler(DBAPIError)
     @app.errorhandler(PoolTimeout)
@@ -103,11 +129,12 @@ def install(app: APIFlask) -> None:
         if isinstance(fault, DBAPIError) and not fault.connection_invalidated and not _is_passing(fault):
             return failed(fault)
         log.error("database.unavailable", fault=type(fault).__name__)
-        return of_door(503, headers={"Retry-After": "2"})
+        return of_door(503, headers={"Retry-After": str(PASSES_IN_SECONDS)})
 
-    @app.errorhandler(500)
-    def crashed(fault: HTTPException) -> Response:
-        return failed(getattr(fault, "original_exception", None) or fault)
+    @app.errorhandler(Exception)
+    def crashed(fault: Exception) -> Response:
+        # Of Exception, not of 500: Flask would first write the whole traceback into the log, with the values in it.
+        return failed(fault)
 
     def failed(fault: BaseException) -> Response:
         if current_app.testing and not current_app.config.get("SHOW_PROBLEMS"):
@@ -115,6 +142,38 @@ def install(app: APIFlask) -> None:
         # The type and the place, never the values: exceptions carry people's data in their messages.
         log.error("request.failed", fault=type(fault).__name__, where=_where(fault))
         return of_door(500)
+
+
+def _headers_of(fault: BusinessError) -> dict[str, str]:
+    headers = {"WWW-Authenticate": "Bearer"} if fault.kind is Kind.UNAUTHENTICATED else {}
+    if seconds := fault.retry_after_seconds or _retry_after(fault):
+        headers["Retry-After"] = str(seconds)
+    return headers
+
+
+def _retry_after(fault: BusinessError) -> int | None:
+    """When asking again may help. A promise of seconds where a day must pass would only make phones knock."""
+    match fault.kind:
+        case Kind.UNAVAILABLE:
+            return PASSES_IN_SECONDS
+        case Kind.TOO_MANY:
+            return NOT_BY_TOMORROW.get(fault.code) or _seconds_until_tomorrow()
+        case _:
+            return None
+
+
+def _seconds_until_tomorrow() -> int:
+    ports: Ports = current_app.extensions["canbao.ports"]
+    now = ports.now().astimezone(BEIJING)
+    tomorrow = datetime.combine(now.date() + timedelta(days=1), time.min, tzinfo=BEIJING)
+    return int((tomorrow - now).total_seconds()) + 1
+
+
+def _faults(told: Any) -> Any:
+    """The schemas' complaints, field by field, in words for a person."""
+    if isinstance(told, dict):
+        return {str(name): _faults(inner) for name, inner in told.items()}
+    return [IN_CHINESE.get(str(each), "填写有误") for each in told]
 
 
 def _is_passing(fault: DBAPIError) -> bool:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from apiflask import APIBlueprint, Schema
 from apiflask.fields import DateTime, Dict, String
-from apiflask.validators import Regexp
+from flask import g
 
 from miniprogram_api.auth import endpoint, me, ports
-from miniprogram_api.fields import short_text
+from miniprogram_api.fields import Given, Nothing, Whole, short_text
 from services import identity
 from services.errors import (
     AlreadyVerified,
@@ -21,6 +21,7 @@ from services.errors import (
     NotFound,
     ProviderUnavailable,
     RealNameRequired,
+    RequestInFlight,
     TooManyFaceChecks,
     TooManyLookups,
     TooYoung,
@@ -32,20 +33,16 @@ if TYPE_CHECKING:
 door = APIBlueprint("identity", __name__, tag="Identity")
 
 
-class RealNameIn(Schema):
+class RealNameIn(Given):
     name = short_text(100, required=True)
     id_number = short_text(40, required=True)
-    phone = String(validate=Regexp(r"^1[3-9]\d{9}$"), load_default=None)
+    phone = String(validate=Whole(r"^1[3-9][0-9]{9}$"), load_default=None)
 
 
 class VerificationOut(Schema):
     state = String(required=True)
     name = String(required=True, attribute="name_masked")
     id_number = String(required=True, attribute="id_number_masked")
-
-
-class FaceCheckIn(Schema):
-    pass
 
 
 class FaceCheckOut(Schema):
@@ -83,20 +80,30 @@ def prove_name(given: dict[str, Any]) -> Any:
 @door.post("/identity/face-checks")
 @endpoint(
     door,
-    takes=FaceCheckIn,
+    takes=Nothing,
     returns=FaceCheckOut,
     status=201,
-    fails=[ConsentRequired, RealNameRequired, AlreadyVerified, TooManyFaceChecks, NotAvailableOnline, ProviderUnavailable],
+    fails=[
+        ConsentRequired,
+        RealNameRequired,
+        AlreadyVerified,
+        TooManyFaceChecks,
+        NotAvailableOnline,
+        ProviderUnavailable,
+        RequestInFlight,
+    ],
     creates=True,
+    replays=True,
 )
 def start_face_check(given: dict[str, Any]) -> Any:  # noqa: ARG001 - an empty object today
-    """Open a face check at the platform (人脸核验)."""
-    return identity.start_face_check(ports(), account=me())
+    """Open a face check at the platform (人脸核验). The same key again tells the same check."""
+    check = identity.start_face_check(ports(), account=me(), idempotency_key=g.idempotency_key)
+    return check, 201, {"Idempotency-Replayed": "true"} if check.replayed else {}
 
 
 @door.post("/identity/face-checks/<uuid:check_id>/finished")
-@endpoint(door, returns=FaceCheckOut, fails=[NotFound, ProviderUnavailable])
-def finish_face_check(check_id: uuid.UUID) -> Any:
+@endpoint(door, takes=Nothing, returns=FaceCheckOut, fails=[NotFound, ProviderUnavailable])
+def finish_face_check(check_id: uuid.UUID, given: dict[str, Any]) -> Any:  # noqa: ARG001 - an empty object today
     """The phone is back from the camera: ask the platform and tell its verdict."""
     return identity.finish_face_check(ports(), account=me(), check_id=check_id)
 

@@ -11,8 +11,8 @@ from flask import g
 
 from config.months import YearMonth
 from miniprogram_api.auth import endpoint, me, ports
-from miniprogram_api.fields import Given, fen, number
-from services import orders
+from miniprogram_api.fields import Given, Nothing, fen, number
+from services import order_views, orders
 from services.errors import (
     AmountChanged,
     BillNotPayable,
@@ -84,7 +84,7 @@ class PaymentOrdersOut(Schema):
     payment_orders = List(Nested(PaymentOrderOut), required=True)
 
 
-def shown(view: orders.OrderView) -> dict[str, Any]:
+def shown(view: order_views.OrderView) -> dict[str, Any]:
     return {
         **view.__dict__,
         "state_text": WORDS[view.state],
@@ -119,6 +119,7 @@ def shown(view: orders.OrderView) -> dict[str, Any]:
         PaymentRefused,
     ],
     creates=True,
+    replays=True,
 )
 def place_order(given: dict[str, Any]) -> Any:
     """Reserve bills and open their payment. The same key again tells the same order."""
@@ -135,7 +136,7 @@ def place_order(given: dict[str, Any]) -> Any:
 @endpoint(door, returns=PaymentOrdersOut)
 def list_orders() -> dict[str, Any]:
     """My orders, newest first."""
-    return {"payment_orders": [shown(view) for view in orders.list_orders(ports(), account=me())]}
+    return {"payment_orders": [shown(view) for view in order_views.list_orders(ports(), account=me())]}
 
 
 @door.get("/payment-orders/<string(length=24):order_no>")
@@ -146,7 +147,7 @@ def read_order(order_no: str) -> dict[str, Any]:
 
 
 @door.post("/payment-orders/<string(length=24):order_no>/cancel")
-@endpoint(door, returns=PaymentOrderOut, fails=[NotFound, CannotCancel, BillsReserved])
-def cancel_order(order_no: str) -> dict[str, Any]:
+@endpoint(door, takes=Nothing, returns=PaymentOrderOut, fails=[NotFound, CannotCancel, BillsReserved])
+def cancel_order(order_no: str, given: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001 - an empty object today
     """Close the order at the provider, then give its bills back."""
     return shown(orders.cancel_order(ports(), account=me(), order_no=order_no))

@@ -8,7 +8,7 @@ from apiflask import APIBlueprint, Schema
 from apiflask.fields import Boolean, DateTime, List, Nested, String
 
 from miniprogram_api.auth import endpoint, me, ports, token
-from miniprogram_api.fields import short_text
+from miniprogram_api.fields import Given, short_text
 from models.accounts import Account
 from services import sign_in
 from services.errors import CodeRefused, ProviderUnavailable, UnknownMiniprogram
@@ -16,7 +16,7 @@ from services.errors import CodeRefused, ProviderUnavailable, UnknownMiniprogram
 door = APIBlueprint("sessions", __name__, tag="Sessions")
 
 
-class SignInIn(Schema):
+class SignInIn(Given):
     miniprogram = short_text(required=True, metadata={"example": "jiangsu-tax-wechat"})
     code = short_text(512, required=True, metadata={"description": "wx.login 或 my.getAuthCode 给出的一次性凭证"})
 
@@ -42,7 +42,7 @@ class MeOut(Schema):
     capabilities = List(String(), required=True)
 
 
-class PreferencesIn(Schema):
+class PreferencesIn(Given):
     elder_mode = Boolean(required=True, metadata={"description": "长辈版：大字体、简单用语、更长的登录时间"})
 
 

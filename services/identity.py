@@ -5,20 +5,20 @@ Faces are judged by the platform's server alone: whatever a phone or a callback 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+import json
+import uuid
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 
-from config.clock import BEIJING, beijing_date
 from config.logs import logger
 from models.accounts import Account
 from models.audit import PersonalDataAccess
 from models.base import new_id, new_number
 from models.identity import FaceCheck, FaceCheckState, IdentityVerification, VerificationState
-from models.people import Person
 from providers.protocols import FaceVerdict, NameVerdict, ProviderError, ProviderRefused, ProviderUnreachable, RealName
 from services.consents import require_consent
 from services.errors import (
@@ -29,18 +29,28 @@ from services.errors import (
     NotFound,
     ProviderUnavailable,
     RealNameRequired,
+    RequestInFlight,
     TooManyFaceChecks,
     TooManyLookups,
     TooYoung,
 )
+from services.idempotency import CLASH, Asked, fingerprint, forget_result, keep_result, known_result
 from services.insured_persons import add_self
-from services.people import ADULT_ACCOUNT_YEARS, mask_name, parse_id_number, parse_name
+from services.people import ADULT_ACCOUNT_YEARS, parse_id_number, parse_name
+from services.verification import (
+    abandon_open_checks,
+    clashes,
+    day_start,
+    keep_given,
+    open_given,
+    person_of,
+    verification_of,
+)
 
 if TYPE_CHECKING:
-    import uuid
-
     from sqlalchemy.orm import Session
 
+    from providers.protocols import StartedFaceCheck
     from services.ports import Ports
 
 log = logger(__name__)
@@ -56,7 +66,7 @@ def vouch_by_platform(ports: Ports, session: Session, *, account: Account, perso
 
     The phone is told nothing of the reason here: the ordinary way stays open and gives its own answer.
     """
-    verification = _verification_of(session, account=account, now=now)
+    verification = verification_of(session, account=account, now=now)
     if verification.state == VerificationState.VERIFIED:
         return
     try:
@@ -69,11 +79,11 @@ def vouch_by_platform(ports: Ports, session: Session, *, account: Account, perso
         log.info("identity.not_vouched", why=TooYoung.code)
         return
     given = RealName(name=name, id_number=number.text)
-    found = _person_of(ports, session, given, now=now)
+    found = person_of(ports, session, given, now=now)
     if found is None:
         log.info("identity.not_vouched", why=NameIdMismatch.code)
         return
-    _keep_given(ports, verification, given)
+    keep_given(ports, verification, given)
     verification.verify(method="alipay_account", who=f"account:{account.id}", at=now)
     account.person_id = found.id
     add_self(session, account=account, person_id=found.id, now=now)
@@ -91,7 +101,7 @@ def prove_name(ports: Ports, *, account: Account, name: str, id_number: str, pho
         raise TooYoung
     with ports.begin() as session:
         require_consent(session, account_id=account.id, purpose="REAL_NAME")
-        verification = _verification_of(session, account=account, now=now)
+        verification = verification_of(session, account=account, now=now)
         if verification.state == VerificationState.VERIFIED:
             raise AlreadyVerified
         _count_name_check(session, account=account, now=now)
@@ -102,12 +112,13 @@ def prove_name(ports: Ports, *, account: Account, name: str, id_number: str, pho
     if verdict is not NameVerdict.MATCH:
         raise NameIdMismatch
     with ports.begin() as session:
-        verification = _verification_of(session, account=account, now=now)
+        verification = verification_of(session, account=account, now=now)
         if verification.state == VerificationState.VERIFIED:
             raise AlreadyVerified
-        if _clashes(ports, session, given):
+        if clashes(ports, session, given):
             raise NameIdMismatch
-        _keep_given(ports, verification, given)
+        abandon_open_checks(session, account=account, now=now)
+        keep_given(ports, verification, given)
         verification.match_name(who=f"account:{account.id}", at=now)
         session.flush()
         session.expunge_all()
@@ -121,7 +132,7 @@ def _count_name_check(session: Session, *, account: Account, now: datetime) -> N
             PersonalDataAccess.subject_table == "accounts",
             PersonalDataAccess.subject_id == account.id,
             PersonalDataAccess.purpose == "name_check",
-            PersonalDataAccess.at >= _day_start(now),
+            PersonalDataAccess.at >= day_start(now),
         )
     )
     if (tries or 0) >= NAME_CHECKS_A_DAY:
@@ -138,53 +149,6 @@ def _count_name_check(session: Session, *, account: Account, now: datetime) -> N
     )
 
 
-def _verification_of(session: Session, *, account: Account, now: datetime) -> IdentityVerification:
-    """The account's one verification, locked."""
-    session.execute(
-        insert(IdentityVerification)
-        .values(id=new_id(), account_id=account.id, state=VerificationState.NONE, created_at=now)
-        .on_conflict_do_nothing()
-    )
-    return session.scalars(
-        select(IdentityVerification).where(IdentityVerification.account_id == account.id).with_for_update()
-    ).one()
-
-
-def _keep_given(ports: Ports, verification: IdentityVerification, given: RealName) -> None:
-    place_of, row_id = IdentityVerification.place_of, verification.id
-    verification.name_sealed = ports.seals.seal(given.name, place=place_of("name_sealed", row_id))
-    verification.id_number_sealed = ports.seals.seal(given.id_number, place=place_of("id_number_sealed", row_id))
-    verification.name_masked = mask_name(given.name)
-    verification.id_number_masked = parse_id_number(given.id_number, today=ports.today()).masked
-
-
-def _clashes(ports: Ports, session: Session, given: RealName) -> bool:
-    known = session.scalar(select(Person).where(Person.id_number_index == ports.seals.index("id_number", given.id_number)))
-    return known is not None and not ports.seals.same(known.name_index, ports.seals.index("name", given.name))
-
-
-def _person_of(ports: Ports, session: Session, given: RealName, *, now: datetime) -> Person | None:
-    """The person on record, or a new one; None when the record has another name."""
-    seals, row_id = ports.seals, new_id()
-    id_index, name_index = seals.index("id_number", given.id_number), seals.index("name", given.name)
-    session.execute(
-        insert(Person)
-        .values(
-            id=row_id,
-            name_sealed=seals.seal(given.name, place=Person.name_place(row_id)),
-            name_index=name_index,
-            name_masked=mask_name(given.name),
-            id_number_sealed=seals.seal(given.id_number, place=Person.id_number_place(row_id)),
-            id_number_index=id_index,
-            id_number_masked=parse_id_number(given.id_number, today=ports.today()).masked,
-            created_at=now,
-        )
-        .on_conflict_do_nothing()
-    )
-    person = session.scalars(select(Person).where(Person.id_number_index == id_index)).one()
-    return person if seals.same(person.name_index, name_index) else None
-
-
 @dataclass(frozen=True, kw_only=True)
 class FaceCheckView:
     id: uuid.UUID
@@ -194,74 +158,138 @@ class FaceCheckView:
     verification_state: str
     ways_without_face: str | None = None
     """Offered at once when a face did not do (人脸识别办法 Art 10)."""
+    replayed: bool = False
 
 
 WITHOUT_FACE: Final = "不便刷脸的，可由家人代为缴费，或携带身份证到窗口核验，咨询电话12333。"
 
 
-def start_face_check(ports: Ports, *, account: Account) -> FaceCheckView:
-    """Open a face check at the account's own platform.
+START_ROUTE: Final = "POST /identity/face-checks"
+STARTING_TAKES_AT_MOST: Final = timedelta(seconds=15)
+"""Connect and read time-outs of a call, and some: a start older than this died with its process."""
 
-    Raises ConsentRequired, RealNameRequired, AlreadyVerified, TooManyFaceChecks, NotAvailableOnline, ProviderUnavailable.
+
+def start_face_check(ports: Ports, *, account: Account, idempotency_key: str) -> FaceCheckView:
+    """Open a face check at the account's own platform; an older open one ends. The same key again tells the same check.
+
+    Raises ConsentRequired, RealNameRequired, AlreadyVerified, TooManyFaceChecks, NotAvailableOnline, ProviderUnavailable,
+    RequestInFlight.
     """
-    now = ports.now()
-    provider = ports.faces.get(account.miniprogram)
-    if provider is None:
+    if ports.faces.get(account.miniprogram) is None:
         raise NotAvailableOnline(detail=WITHOUT_FACE)
+    asked = Asked(account_id=account.id, route=START_ROUTE, key=idempotency_key, request_hash=fingerprint())
+    try:
+        check_id, replayed = _begin_check(ports, account=account, asked=asked)
+    except IntegrityError as fault:
+        if CLASH not in str(fault.orig):
+            raise
+        # Two presses at the very same moment: the other one made the check.
+        check_id, replayed = _begin_check(ports, account=account, asked=asked)
+    if replayed:
+        view = _replay(ports, account=account, check_id=check_id)
+        if view is not None:
+            return view
+    return _start_at_provider(ports, account=account, check_id=check_id, asked=asked)
+
+
+def _begin_check(ports: Ports, *, account: Account, asked: Asked) -> tuple[uuid.UUID, bool]:
+    """The check's id, and whether it was there already. Written before anybody is called."""
+    now = ports.now()
     with ports.begin() as session:
+        known = known_result(session, asked)
+        if known is not None:
+            return uuid.UUID(known), True
+        check_id = new_id()
+        keep_result(session, asked, result_id=str(check_id), now=now)
         require_consent(session, account_id=account.id, purpose="FACE")
-        verification = _verification_of(session, account=account, now=now)
+        verification = verification_of(session, account=account, now=now)
         if verification.state == VerificationState.VERIFIED:
             raise AlreadyVerified
         if not verification.may_start_face:
             raise RealNameRequired
         today = session.scalar(
-            select(func.count()).where(FaceCheck.account_id == account.id, FaceCheck.created_at >= _day_start(now))
+            select(func.count()).where(FaceCheck.account_id == account.id, FaceCheck.created_at >= day_start(now))
         )
         if (today or 0) >= FACE_CHECKS_A_DAY:
             raise TooManyFaceChecks
-        check = FaceCheck(
-            id=new_id(),
-            account_id=account.id,
-            check_no=new_number(),
-            provider=provider.name,
-            created_at=now,
-            expires_at=now + FACE_CHECK_LIFE,
+        abandon_open_checks(session, account=account, now=now)
+        session.add(
+            FaceCheck(
+                id=check_id,
+                account_id=account.id,
+                check_no=new_number(),
+                provider=ports.faces[account.miniprogram].name,
+                created_at=now,
+                expires_at=now + FACE_CHECK_LIFE,
+            )
         )
-        session.add(check)
-        person, subject = _open_given(ports, session, verification, account, purpose="face_check_start", now=now)
-        session.flush()
-        check_id, check_no = check.id, check.check_no
+    return check_id, False
+
+
+def _replay(ports: Ports, *, account: Account, check_id: uuid.UUID) -> FaceCheckView | None:
+    """The check that this key made before; None where its start died half way and has to be made again."""
+    now = ports.now()
+    with ports.begin() as session:
+        check = _own_check(session, account=account, check_id=check_id)
+        if check.state == FaceCheckState.CREATED:
+            if now - check.created_at < STARTING_TAKES_AT_MOST:
+                raise RequestInFlight(retry_after_seconds=3)
+            return None
+        launch = None
+        if check.state == FaceCheckState.PENDING and check.expires_at > now:
+            _, launch = _open_started(ports, check)
+        return replace(_view(check, verification_of(session, account=account, now=now)), launch=launch, replayed=True)
+
+
+def _start_at_provider(ports: Ports, *, account: Account, check_id: uuid.UUID, asked: Asked) -> FaceCheckView:
+    now, who = ports.now(), f"account:{account.id}"
+    with ports.begin() as session:
+        check_no = _own_check(session, account=account, check_id=check_id).check_no
+        verification = verification_of(session, account=account, now=now)
+        person, subject = open_given(ports, session, verification, account, purpose="face_check_start", now=now)
     try:
-        started = provider.start(person, check_no=check_no, subject=subject)
+        started = ports.faces[account.miniprogram].start(person, check_no=check_no, subject=subject)
     except ProviderError as fault:
         _finish(ports, check_id, FaceCheckState.FAILED, code=type(fault).__name__, account=account)
+        with ports.begin() as session:
+            forget_result(session, asked)
         raise ProviderUnavailable from None
     with ports.begin() as session:
+        verification = verification_of(session, account=account, now=now)
         check = session.scalars(select(FaceCheck).where(FaceCheck.id == check_id).with_for_update()).one()
-        check.reference_sealed = ports.seals.seal(started.reference, place=FaceCheck.reference_place(check.id))
+        if check.state != FaceCheckState.CREATED or not verification.may_start_face:
+            # Meanwhile another name was typed, or another check begun: this one counts no more.
+            return _view(check, verification)
+        check.reference_sealed = _seal_started(ports, check, started)
         check.expires_at = min(check.expires_at, now + timedelta(seconds=started.valid_for_seconds))
-        check.start(who=f"account:{account.id}", at=ports.now())
-        verification = _verification_of(session, account=account, now=now)
-        verification.start_face(who=f"account:{account.id}", at=ports.now())
-        return FaceCheckView(
-            id=check.id,
-            state=check.state,
-            launch=started.launch,
-            expires_at=check.expires_at,
-            verification_state=verification.state,
-        )
+        check.start(who=who, at=ports.now())
+        verification.start_face(who=who, at=ports.now())
+        return replace(_view(check, verification), launch=started.launch)
+
+
+def _seal_started(ports: Ports, check: FaceCheck, started: StartedFaceCheck) -> bytes:
+    # With what the phone needs: a lost answer can be told again.
+    text = json.dumps([started.reference, started.launch])
+    return ports.seals.seal(text, place=FaceCheck.reference_place(check.id))
+
+
+def _open_started(ports: Ports, check: FaceCheck) -> tuple[str, dict[str, str]]:
+    reference, launch = json.loads(ports.seals.open(check.reference_sealed or b"", place=FaceCheck.reference_place(check.id)))
+    return reference, launch
 
 
 def finish_face_check(ports: Ports, *, account: Account, check_id: uuid.UUID) -> FaceCheckView:
-    """The phone says that the person is done: ask the platform's server, and believe only it. Safe to repeat. Raises NotFound."""
+    """The phone says that the person is done: ask the platform's server, and believe only it. Safe to repeat.
+
+    Raises NotFound, ProviderUnavailable.
+    """
     with ports.begin() as session:
         check = _own_check(session, account=account, check_id=check_id)
-        verification = _verification_of(session, account=account, now=ports.now())
+        verification = verification_of(session, account=account, now=ports.now())
         if check.state != FaceCheckState.PENDING or verification.state != VerificationState.FACE_PENDING:
             return _view(check, verification)
-        person, subject = _open_given(ports, session, verification, account, purpose="face_check_ask", now=ports.now())
-        reference = ports.seals.open(check.reference_sealed or b"", place=FaceCheck.reference_place(check.id))
+        person, subject = open_given(ports, session, verification, account, purpose="face_check_ask", now=ports.now())
+        reference, _ = _open_started(ports, check)
         check_no = check.check_no
     try:
         answer = ports.faces[account.miniprogram].ask(reference, person, check_no=check_no, subject=subject)
@@ -288,7 +316,7 @@ def read_face_check(ports: Ports, *, account: Account, check_id: uuid.UUID) -> F
     """Where a check stands. Raises NotFound, also for other people's."""
     with ports.begin() as session:
         check = _own_check(session, account=account, check_id=check_id)
-        return _view(check, _verification_of(session, account=account, now=ports.now()))
+        return _view(check, verification_of(session, account=account, now=ports.now()))
 
 
 def _own_check(session: Session, *, account: Account, check_id: uuid.UUID) -> FaceCheck:
@@ -317,16 +345,16 @@ def _finish(
     now = ports.now()
     who = f"account:{account.id}"
     with ports.begin() as session:
+        verification = verification_of(session, account=account, now=now)
         check = session.scalars(select(FaceCheck).where(FaceCheck.id == check_id).with_for_update()).one()
         if not check.is_open:
             return
-        verification = _verification_of(session, account=account, now=now)
         was_asked = check.state == FaceCheckState.PENDING and verification.state == VerificationState.FACE_PENDING
         check.finish(outcome, provider_code=code, who=who, at=now)
         if not was_asked:
             return
         if outcome is FaceCheckState.PASSED and person is not None:
-            found = _person_of(ports, session, person, now=now)
+            found = person_of(ports, session, person, now=now)
             if found is None:
                 verification.fail(who=who, at=now)
                 return
@@ -354,28 +382,3 @@ def expire_face_checks(ports: Ports, *, limit: int = 200) -> int:
     for check_id, account in rows:
         _finish(ports, check_id, FaceCheckState.EXPIRED, code="EXPIRED", account=account)
     return len(rows)
-
-
-def _open_given(
-    ports: Ports, session: Session, verification: IdentityVerification, account: Account, *, purpose: str, now: datetime
-) -> tuple[RealName, str]:
-    """Open what was sealed, for the provider's eyes only, and leave a row that says so."""
-    session.add(
-        PersonalDataAccess(
-            subject_table="identity_verifications",
-            subject_id=verification.id,
-            columns="name,id_number",
-            purpose=purpose,
-            who=f"account:{account.id}",
-            at=now,
-        )
-    )
-    place_of = IdentityVerification.place_of
-    name = ports.seals.open(verification.name_sealed or b"", place=place_of("name_sealed", verification.id))
-    number = ports.seals.open(verification.id_number_sealed or b"", place=place_of("id_number_sealed", verification.id))
-    subject = ports.seals.open(account.subject_sealed, place=Account.subject_place(account.id))
-    return RealName(name=name, id_number=number), subject
-
-
-def _day_start(now: datetime) -> datetime:
-    return datetime.combine(beijing_date(now), time.min, tzinfo=BEIJING)

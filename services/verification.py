@@ -1,0 +1,107 @@
+"""An account's verification: the steps that names and faces share. What was typed is sealed; whoever opens it leaves a record."""
+
+from __future__ import annotations
+
+from datetime import datetime, time
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from config.clock import BEIJING, beijing_date
+from models.accounts import Account
+from models.audit import PersonalDataAccess
+from models.base import new_id
+from models.identity import FaceCheck, FaceCheckState, IdentityVerification, VerificationState
+from models.people import Person
+from providers.protocols import RealName
+from services.people import mask_name, parse_id_number
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from services.ports import Ports
+
+
+def verification_of(session: Session, *, account: Account, now: datetime) -> IdentityVerification:
+    """The account's one verification, locked."""
+    session.execute(
+        insert(IdentityVerification)
+        .values(id=new_id(), account_id=account.id, state=VerificationState.NONE, created_at=now)
+        .on_conflict_do_nothing()
+    )
+    return session.scalars(
+        select(IdentityVerification).where(IdentityVerification.account_id == account.id).with_for_update()
+    ).one()
+
+
+def keep_given(ports: Ports, verification: IdentityVerification, given: RealName) -> None:
+    place_of, row_id = IdentityVerification.place_of, verification.id
+    verification.name_sealed = ports.seals.seal(given.name, place=place_of("name_sealed", row_id))
+    verification.id_number_sealed = ports.seals.seal(given.id_number, place=place_of("id_number_sealed", row_id))
+    verification.name_masked = mask_name(given.name)
+    verification.id_number_masked = parse_id_number(given.id_number, today=ports.today()).masked
+
+
+def clashes(ports: Ports, session: Session, given: RealName) -> bool:
+    known = session.scalar(select(Person).where(Person.id_number_index == ports.seals.index("id_number", given.id_number)))
+    return known is not None and not ports.seals.same(known.name_index, ports.seals.index("name", given.name))
+
+
+def person_of(ports: Ports, session: Session, given: RealName, *, now: datetime) -> Person | None:
+    """The person on record, or a new one; None when the record has another name."""
+    seals, row_id = ports.seals, new_id()
+    id_index, name_index = seals.index("id_number", given.id_number), seals.index("name", given.name)
+    session.execute(
+        insert(Person)
+        .values(
+            id=row_id,
+            name_sealed=seals.seal(given.name, place=Person.name_place(row_id)),
+            name_index=name_index,
+            name_masked=mask_name(given.name),
+            id_number_sealed=seals.seal(given.id_number, place=Person.id_number_place(row_id)),
+            id_number_index=id_index,
+            id_number_masked=parse_id_number(given.id_number, today=ports.today()).masked,
+            created_at=now,
+        )
+        .on_conflict_do_nothing()
+    )
+    person = session.scalars(select(Person).where(Person.id_number_index == id_index)).one()
+    return person if seals.same(person.name_index, name_index) else None
+
+
+def abandon_open_checks(session: Session, *, account: Account, now: datetime) -> None:
+    """One account, one open check, for the name that was typed last: a face that passed for another name must prove nothing."""
+    open_checks = session.scalars(
+        select(FaceCheck)
+        .where(FaceCheck.account_id == account.id, FaceCheck.state.in_((FaceCheckState.CREATED, FaceCheckState.PENDING)))
+        .order_by(FaceCheck.id)
+        .with_for_update()
+    )
+    for check in open_checks:
+        check.finish(FaceCheckState.EXPIRED, provider_code="ABANDONED", who=f"account:{account.id}", at=now)
+
+
+def open_given(
+    ports: Ports, session: Session, verification: IdentityVerification, account: Account, *, purpose: str, now: datetime
+) -> tuple[RealName, str]:
+    """Open what was sealed, for the provider's eyes only, and leave a row that says so."""
+    session.add(
+        PersonalDataAccess(
+            subject_table="identity_verifications",
+            subject_id=verification.id,
+            columns="name,id_number",
+            purpose=purpose,
+            who=f"account:{account.id}",
+            at=now,
+        )
+    )
+    place_of = IdentityVerification.place_of
+    name = ports.seals.open(verification.name_sealed or b"", place=place_of("name_sealed", verification.id))
+    number = ports.seals.open(verification.id_number_sealed or b"", place=place_of("id_number_sealed", verification.id))
+    subject = ports.seals.open(account.subject_sealed, place=Account.subject_place(account.id))
+    return RealName(name=name, id_number=number), subject
+
+
+def day_start(now: datetime) -> datetime:
+    return datetime.combine(beijing_date(now), time.min, tzinfo=BEIJING)
