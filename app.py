@@ -113,6 +113,7 @@ def build_engine(settings: Settings) -> Engine:
         pool_size=8,
         max_overflow=8,
         pool_timeout=5,
+        hide_parameters=True,  # or a traceback would show people's data
         connect_args={
             "application_name": f"canbao-{os.getpid()}",
             "options": "-c statement_timeout=30000 -c idle_in_transaction_session_timeout=60000",

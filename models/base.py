@@ -25,6 +25,7 @@ from sqlalchemy import (
     TypeDecorator,
     Uuid,
 )
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, object_session
 
 NAMING: Final = {
@@ -154,3 +155,8 @@ def new_number() -> str:
 def place(table: str, column: str, row_id: object) -> str:
     """Where a seal belongs."""
     return f"{table}.{column}:{row_id}"
+
+
+def constraint_of(fault: IntegrityError) -> str | None:
+    """The name of the constraint that refused: names are ours, so they may decide what to do."""
+    return getattr(getattr(fault.orig, "diag", None), "constraint_name", None)

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from models.accounts import Account
-from models.base import new_id, new_number
+from models.base import constraint_of, new_id, new_number
 from models.bills import BillState, ContributionBill
 from models.enrollments import Enrollment
 from models.inbox import Notice, NoticeState
@@ -33,7 +33,7 @@ from services.errors import (
     RequestInFlight,
     TooManyOpenOrders,
 )
-from services.idempotency import CLASH, Asked, fingerprint, keep_result, known_result
+from services.idempotency import Asked, fingerprint, keep_result, known_result
 from services.insured_persons import refuse_blocked, relation_of
 from services.order_views import OrderView, read_order
 from services.payments import ASK_AFTER, OPENING_TAKES_AT_MOST, ask_now, close_payment, open_payment
@@ -144,11 +144,12 @@ def _reserve(ports: Ports, *, account: Account, new: NewOrder, idempotency_key: 
             )
             return order_no, False
     except IntegrityError as fault:
-        if "uq_payment_order_lines_bill_id_live" in str(fault.orig):
-            raise BillsReserved from None
-        if CLASH in str(fault.orig):
-            # The other press won, and its order is there to be told.
-            return _reserve(ports, account=account, new=new, idempotency_key=idempotency_key)
+        match constraint_of(fault):
+            case "uq_payment_order_lines_bill_id_live":
+                raise BillsReserved from None
+            case "pk_idempotency_keys":
+                # Two presses at the very same moment: the other one won and its order is there to be told.
+                return _reserve(ports, account=account, new=new, idempotency_key=idempotency_key)
         raise
 
 
