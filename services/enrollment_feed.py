@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from config.months import YearMonth
 from models.base import new_id
+from models.bills import BillState, ContributionBill
 from models.enrollments import EnrollmentState
 from models.people import Person
 from services.errors import BusinessError
@@ -239,7 +240,18 @@ UPSERT_ENROLLMENTS = text("""
            enrollments.start_month, enrollments.end_month, enrollments.agency)
         IS DISTINCT FROM (excluded.region, excluded.tier_plan, excluded.tier, excluded.declared_wage_fen, excluded.state,
            excluded.start_month, excluded.end_month, excluded.agency)
-    RETURNING (xmax = 0) AS added
+    RETURNING id, (xmax = 0) AS added
+""")
+# Locked by id, as orders do. A month being paid stays: its money decides.
+VOID_UNCOVERED = text("""
+    WITH uncovered AS (
+        SELECT b.id FROM contribution_bills b JOIN enrollments e ON e.id = b.enrollment_id
+        WHERE e.id = ANY(:ids) AND b.state = 'UNPAID' AND (b.coverage_month < e.start_month OR b.coverage_month >= e.end_month)
+        ORDER BY b.id FOR UPDATE OF b),
+    voided AS (
+        UPDATE contribution_bills b SET state = 'VOID' FROM uncovered u WHERE b.id = u.id AND b.state = 'UNPAID' RETURNING b.id)
+    INSERT INTO moves (noun, row_id, from_state, to_state, why, who, at)
+    SELECT :noun, id::text, 'UNPAID', 'VOID', :why, 'enrollment_feed', :now FROM voided
 """)
 
 
@@ -301,7 +313,8 @@ def _store_people(ports: Ports, session: Session, rows: list[FeedRow]) -> dict[t
 def _store_enrollments(
     session: Session, rows: list[FeedRow], people: dict[tuple[str, str], uuid.UUID], *, now: object
 ) -> list[bool]:
-    result = session.execute(
+    """Whether each touched enrolment is new. Unpaid months that a changed one no longer covers are owed no longer."""
+    touched = session.execute(
         UPSERT_ENROLLMENTS,
         {
             "now": now,
@@ -317,5 +330,10 @@ def _store_enrollments(
             "ends": [row.end_month for row in rows],
             "agencies": [row.agency for row in rows],
         },
-    )
-    return [row.added for row in result]
+    ).all()
+    changed = [row.id for row in touched if not row.added]
+    if changed:
+        moves = ContributionBill.MOVES
+        why = moves.event(BillState.UNPAID, BillState.VOID)
+        session.execute(VOID_UNCOVERED, {"ids": changed, "noun": moves.noun, "why": why, "now": now})
+    return [row.added for row in touched]
