@@ -63,7 +63,8 @@ def test_whatever_happens_to_the_opening_the_payer_ends_up_paying_once(town):
             order = phone.order(person, [bill["id"]])
         except PhoneRefusedError as refusal:
             # A clear no is told as a no: nothing was charged, the month is free again.
-            assert refusal.code == "PAYMENT_REFUSED", case
+            if refusal.code != "PAYMENT_REFUSED":
+                raise
             order = phone.order(person, [bill["id"]])
         if order["launch"] is None:
             assert order["state_text"] == "处理中，请勿重复支付"
