@@ -211,8 +211,8 @@ def errors_page() -> str:
     return page(
         "Refusals",
         "Every refusal under `/api/v1` is an RFC 9457 problem document: `type`, `status`, `code`, `title`, `detail`, `request_id`, and where "
-        "it helps `errors`, `retry_after` as the header `Retry-After`, or facts such as `counter`. `code` is for programs and is never "
-        "renamed. `title` says what happened and `detail` what to do next; a refusal may put a nearer sentence in place of the `detail` below.",
+        "it helps `errors` (field → what is wrong, in Chinese) or facts such as `counter`. The header `Retry-After` says when asking again "
+        "may help. `code` is for programs and is never renamed. `title` says what happened and `detail` what to do next; a refusal may put a nearer sentence in place of the `detail` below.",
         "## Refusals of the house",
         "Source: [`BusinessError`](../../services/errors.py); numbers: [`STATUS`](../../miniprogram_api/errors.py).",
         table(("code", "kind", "status", "title", "detail"), rows),
@@ -341,6 +341,7 @@ def feed_page() -> str:
         "the command exits 1.\n"
         "- One row is one person in one insurance in one pooling area. The same row again changes nothing; a changed row changes the "
         "enrolment; the last row of two about the same enrolment wins. Nobody is removed by being absent.\n"
+        "- Unpaid bills for months that a changed enrolment no longer covers become VOID. A month that is being paid stays: its money decides.\n"
         "- At least one of `TIER` and `AAE180` is needed.",
         table(("column", "needed", "标准名称", "meaning"), columns),
         "## Codes of AAC031",
@@ -353,7 +354,8 @@ def feed_page() -> str:
         "ID numbers are those that a person on the phone sees.",
         table(("column", "value", "said"), refused_values()),
         "A row whose `AAC002` is on record under another name is refused too (`AAC003: another name is on record for this AAC002; a clerk must "
-        "decide`): two people with one number are not a thing that a file may settle.",
+        "decide`): two people with one number are not a thing that a file may settle. The first name that a file gives for a new number is the one on record for its "
+        "next rows.",
     )
 
 
