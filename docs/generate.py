@@ -101,7 +101,7 @@ FLOWS = {
     "REFUND_SEEN": (
         "clearing",
         "surplus or unknown",
-        "From surplus where the payment stood there; else from unknown, until a person has looked.",
+        "From surplus where the payment stood there; else from unknown: what was unclaimed, or what a settled month now lacks until a person has looked.",
     ),
     "ASSIGNED": ("any", "any", "By a person, with a reason. No command writes it yet."),
     "REVERSAL": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import sys
 from pathlib import Path
@@ -120,6 +121,29 @@ def test_every_word_of_the_glossary_stands_in_the_code():
 
     assert words - used == set()
     assert len(words) > 60
+
+
+def test_the_calls_that_the_how_to_names_are_in_the_api():
+    page = text_of(DOCS / "how-to" / "call-the-api.md")
+    paths = json.loads(text_of(DOCS / "reference" / "openapi.json"))["paths"]
+    offered = {f"{method.upper()} {path.removeprefix('/api/v1')}" for path, calls in paths.items() for method in calls}
+    named = set(re.findall(r"`((?:GET|POST|PUT|PATCH|DELETE) /[^`]+)`", page))
+
+    assert named - offered == set()
+    assert len(named) > 12
+
+
+def test_the_states_that_the_how_to_shows_are_said_as_the_door_says_them():
+    from miniprogram_api.payment_orders import WORDS
+
+    page = text_of(DOCS / "how-to" / "call-the-api.md")
+    said = {
+        state: words
+        for states, words in re.findall(r"^\| (`[^|]+`) \| ([^|]+) \|", page, re.MULTILINE)
+        for state in re.findall(r"`([A-Z]+)`", states)
+    }
+
+    assert said == WORDS
 
 
 @pytest.mark.parametrize("path", ADRS, ids=lambda path: path.stem)
