@@ -1,0 +1,172 @@
+"""The child process that plays a story and is killed at one point of it. Nothing in production code knows of this.
+
+`DoomedPorts.begin` and a thin wrapper around each provider look at who calls them; where that is the wanted place, the process
+sends itself SIGKILL: no handler runs, no buffer is flushed, no connection is closed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine
+from sqlalchemy.orm import sessionmaker
+
+from config.rulebook import load_rulebook
+from config.seals import load_seals
+from config.settings import HOME, load_partners
+from providers.protocols import Channel
+from services.ports import Ports
+from tests.architecture.reading import NO_CALL, Point, crash_points
+from tests.conftest import NOW
+from tests.crash.bank import Bank, BankFaces, BankLogins, BankNames, BankPayments, FileClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+BEFORE, AFTER = "before", "after"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """Where a story is played: picklable, so that it can be handed to a child."""
+
+    database_url: str
+    folder: Path
+    seal_keys: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Death:
+    """Where, on which side of it, and at which time of coming by."""
+
+    point: Point
+    side: str
+    time: int = 1
+
+
+class Fate:
+    """Notes every point passed; ends the process at the one it was given."""
+
+    def __init__(self, death: Death | None) -> None:
+        self.death = death
+        self.passed: list[Point] = []
+
+    def at(self, point: Point | None, side: str) -> None:
+        if point is None:
+            return
+        if side == BEFORE:
+            self.passed.append(point)
+        death = self.death
+        if death and (point, side) == (death.point, death.side) and self.passed.count(point) == death.time:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+FATE = Fate(None)
+
+
+@cache
+def _points_of(path: str, function: str) -> list[Point]:
+    return [point for point in crash_points() if point.path == path and point.function.rpartition(".")[2] == function]
+
+
+def point_of(frame: FrameType, kind: str) -> Point | None:
+    """The crash point that this frame stands at, if it is one of services/."""
+    for point in _points_of(frame.f_code.co_filename, frame.f_code.co_name):
+        last = point.end_line if kind == "call" else point.line
+        if point.kind == kind and point.line <= frame.f_lineno <= last:
+            return point
+    return None
+
+
+class DoomedPorts(Ports):
+    def begin(self) -> Any:
+        return self._begin(point_of(sys._getframe(1), "commit"))
+
+    @contextmanager
+    def _begin(self, point: Point | None) -> Any:
+        with super().begin() as session:
+            yield session
+            session.flush()
+            FATE.at(point, BEFORE)
+        FATE.at(point, AFTER)
+
+
+class DoomedProvider:
+    """A provider that may be the last thing its caller ever sees."""
+
+    def __init__(self, provider: Any) -> None:
+        self._provider = provider
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._provider, name)
+        if not callable(attribute) or name in NO_CALL:
+            return attribute
+
+        def call(*given: Any, **named: Any) -> Any:
+            point = point_of(sys._getframe(1), "call")
+            FATE.at(point, BEFORE)
+            try:
+                return attribute(*given, **named)
+            finally:
+                FATE.at(point, AFTER)
+
+        return call
+
+
+def build(scene: Scene, *, doomed: bool = False) -> Ports:
+    """The house over the bank; doomed where a child plays."""
+    bank = Bank(scene.folder)
+    partners = load_partners(HOME / "config" / "miniprograms.sandbox.yaml")
+    wrap: Callable[[Any], Any] = DoomedProvider if doomed else lambda provider: provider
+    return (DoomedPorts if doomed else Ports)(
+        clock=FileClock(bank, NOW),
+        sessions=sessionmaker(create_engine(scene.database_url), expire_on_commit=False),
+        seals=load_seals(scene.seal_keys),
+        rulebook=_rulebook(),
+        partners=partners,
+        logins={code: wrap(BankLogins(bank=bank)) for code in partners.miniprograms},
+        payments={
+            code: wrap(
+                BankPayments(
+                    bank=bank,
+                    code=code,
+                    channel=Channel(partners.merchants[program.merchant].channel),
+                    merchant=program.merchant,
+                )
+            )
+            for code, program in partners.miniprograms.items()
+            if program.merchant
+        },
+        faces={
+            code: wrap(BankFaces(bank=bank, name=f"{program.platform}_face")) for code, program in partners.miniprograms.items()
+        },
+        names=wrap(BankNames(bank=bank)),
+    )
+
+
+@cache
+def _rulebook() -> Any:
+    return load_rulebook()
+
+
+_rulebook()  # read once by the process that forks, not by each child
+
+
+def play(scene: Scene, name: str, cast: dict[str, Any], death: Death | None) -> None:
+    """The child's whole life. One that survives leaves the list of points it passed."""
+    from tests.crash.stories import STORIES, Stage
+
+    global FATE  # noqa: PLW0603 - one fate a process
+    FATE = Fate(death)
+    STORIES[name].act(Stage(ports=build(scene, doomed=True), bank=Bank(scene.folder), cast=cast))
+    passed = [crash_points().index(point) for point in FATE.passed]
+    (scene.folder / "passed.json").write_text(json.dumps(passed))

@@ -1,0 +1,261 @@
+"""Crash points: at each commit and each provider call of the money path a process is killed, just before and just after.
+
+The list is read from the code (`tests/architecture/reading.py`), so a commit or a call that somebody adds gets its tests by itself.
+After each death only the sweeps run, the clock moves on, and perhaps the phone comes back or the provider sends its notices again:
+then everything must be at rest, nothing lost, doubled or stuck, and our books must hold what the provider holds, to the fen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import multiprocessing
+import shutil
+import signal
+import uuid
+import zlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from config.seals import new_seal_keys
+from services.identity import expire_face_checks
+from services.payments import ask_about_silence, close_stale
+from tests.architecture.reading import Point, crash_points, functions
+from tests.crash.bank import Bank
+from tests.crash.conftest import MIGRATED
+from tests.crash.doomed import AFTER, BEFORE, Death, Scene, build, play
+from tests.crash.stories import STORIES, SWEEP_STEPS, Stage
+from tests.crash.truths import clearing, untruths
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.conftest import Server
+
+MONEY_PATH = ("order", "payments", "inbox", "settlement", "identity", "verification")
+"""How the modules begin that move money, or decide who may."""
+ELSEWHERE = {
+    "assessment": "one statement a group, and running it again issues what is missing",
+    "enrollment_feed": "one statement a file part, and importing it again changes nothing",
+    "sign_in": "one transaction after the call; a lost code is asked for again",
+}
+"""Other modules that do more than one thing that lasts, and why a kill between them harms nobody."""
+
+POINTS = [point for point in crash_points() if point.module.startswith(MONEY_PATH)]
+SIDES = (BEFORE, AFTER)
+NOBODY, PHONE, NOTICES = "nobody comes back", "the phone comes back", "the notices come again"
+AFTERWARDS = (NOBODY, PHONE, NOTICES)
+STORIES_A_POINT = 2
+"""In the usual suite; `-m full` plays every story that passes a point, each time it passes, with each of the three ways after it."""
+LIFE_SECONDS = 60
+
+# The fork server reads the house once; each doomed child is a fork of it.
+FORGE = multiprocessing.get_context("forkserver")
+FORGE.set_forkserver_preload(["tests.crash.doomed", "tests.crash.stories"])
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A story's world, ready to be copied for each death."""
+
+    database: str
+    folder: Path
+    cast: dict[str, Any]
+    passed: list[Point]
+    """The points that the story passes when nobody dies."""
+
+
+class Theatre:
+    """Makes scenes: a database and a bank each, copied from the prepared ones."""
+
+    def __init__(self, server: Server, folder: Path) -> None:
+        self._server, self._folder = server, folder
+        self._numbers = itertools.count()
+        self.seal_keys = folder / "seal-keys.json"
+        self.seal_keys.write_text(new_seal_keys())
+        self._databases: list[str] = []
+        self._prepared: dict[str, Prepared] = {}
+        self._broken: dict[str, str] = {}
+        """Stories that do not even go well when nobody dies: their own test says so, and no other has to."""
+
+    def _new(self, *, database: str, folder: Path | None) -> tuple[str, Scene]:
+        name = f"crash_{uuid.uuid4().hex[:12]}"
+        with self._server.connect() as connection:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{database}"')
+        self._databases.append(name)
+        ours = self._folder / f"{next(self._numbers)}"
+        if folder is None:
+            ours.mkdir()
+        else:
+            shutil.copytree(folder, ours)
+        return name, Scene(database_url=self._server.url_of(name), folder=ours, seal_keys=self.seal_keys)
+
+    def prepared(self, name: str) -> Prepared:
+        if name in self._broken:
+            raise AssertionError(self._broken[name])
+        if name not in self._prepared:
+            database, scene = self._new(database=MIGRATED, folder=None)
+            stage = Stage(ports=build(scene), bank=Bank(scene.folder), cast={})
+            with stage:
+                STORIES[name].prepare(stage)
+            ready = Prepared(database, scene.folder, stage.cast, [])
+            rehearsal_database, rehearsal = self._new(database=database, folder=scene.folder)
+            if self.run(rehearsal, name, stage.cast, None) != 0:
+                self._broken[name] = f"{name}: the story itself does not go well, see what its process said"
+                raise AssertionError(self._broken[name])
+            passed = json.loads((rehearsal.folder / "passed.json").read_text())
+            self.drop(rehearsal_database)
+            self._prepared[name] = replace(ready, passed=[crash_points()[at] for at in passed])
+        return self._prepared[name]
+
+    def scene(self, name: str) -> tuple[str, Scene]:
+        ready = self.prepared(name)
+        return self._new(database=ready.database, folder=ready.folder)
+
+    def run(self, scene: Scene, name: str, cast: dict[str, Any], death: Death | None) -> int | None:
+        """Play it in a child, and tell how the child ended."""
+        child = FORGE.Process(target=play, args=(scene, name, cast, death), daemon=True)
+        child.start()
+        child.join(LIFE_SECONDS)
+        code = child.exitcode
+        if code is None:
+            child.kill()
+            child.join()
+        child.close()
+        return code
+
+    def drop(self, *names: str) -> None:
+        with self._server.connect() as connection:
+            for name in names:
+                connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+                self._databases.remove(name)
+
+    def close(self) -> None:
+        self.drop(*self._databases[:])
+
+
+@pytest.fixture(scope="module")
+def theatre(quick_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
+    theatre = Theatre(quick_server, tmp_path_factory.mktemp("theatre"))
+    yield theatre
+    theatre.close()
+
+
+def stories_through(theatre: Theatre, point: Point) -> list[tuple[str, int]]:
+    """Every story that passes a point, and how often."""
+    counts = {}
+    for name in STORIES:
+        with contextlib.suppress(AssertionError):
+            counts[name] = theatre.prepared(name).passed.count(point)
+    return [(name, count) for name, count in counts.items() if count]
+
+
+def end_well(stage: Stage, name: str, afterwards: str) -> None:
+    """What goes on after a death: sweeps with the clock moving, and perhaps somebody who comes back."""
+    told = STORIES[name]
+    told.repair(stage)
+    if afterwards == PHONE:
+        told.again(stage)
+    for step in SWEEP_STEPS:
+        if afterwards == NOTICES:
+            stage.hear()
+        # Late, twice or never: all must be safe.
+        for _ in range(2 if step is SWEEP_STEPS[0] else 1):
+            ask_about_silence(stage.ports)
+            close_stale(stage.ports)
+            stage.settle()
+            expire_face_checks(stage.ports)
+        stage.move(seconds=step.total_seconds())
+    # The very last notices arrive when everything is over, and change nothing any more.
+    stage.hear()
+    stage.settle()
+
+
+def check(stage: Stage, told: str) -> None:
+    with stage.ports.begin() as session:
+        found = untruths(session)
+        books = clearing(session)
+        states = dict(session.connection().exec_driver_sql("SELECT payment_no, state FROM payments").all())
+    if STORIES[told].facts.get("record_by_hand"):
+        found.pop("a bill has two records", None)
+    assert not found
+    assert books == stage.bank.money()
+    for payment_no, trade in stage.bank.trades().items():
+        ours = states.get(payment_no)
+        # Nothing that we gave up may still be paid, and nothing that was paid may have been given up.
+        assert trade["state"] != "NOT_PAID", f"{payment_no} is {ours} here and can still be paid there"
+        if trade["state"] == "PAID":
+            assert ours in ("SUCCEEDED", "SURPLUS", None), f"{payment_no} was paid there and is {ours} here"
+        else:
+            assert ours == "CLOSED"
+
+
+def kill_and_look(theatre: Theatre, name: str, death: Death, afterwards: tuple[str, ...]) -> None:
+    ready = theatre.prepared(name)
+    database, scene = theatre.scene(name)
+    code = theatre.run(scene, name, ready.cast, death)
+    assert code == -signal.SIGKILL, f"{name}: the child did not die {death.side} {death.point}, it ended with {code}"
+    scenes = [(database, scene)] + [theatre._new(database=database, folder=scene.folder) for _ in afterwards[1:]]
+    for (_, each), way in zip(scenes, afterwards, strict=True):
+        stage = Stage(ports=build(each), bank=Bank(each.folder), cast=ready.cast)
+        try:
+            with stage:
+                end_well(stage, name, way)
+                check(stage, name)
+        except AssertionError as fault:
+            raise AssertionError(f"killed {death.side} {death.point} (time {death.time}) in {name!r}; then {way}: {fault}") from fault
+    theatre.drop(*[name for name, _ in scenes])
+
+
+def test_every_point_of_the_money_path_is_passed_by_a_story(theatre: Theatre):
+    unpassed = [str(point) for point in POINTS if not stories_through(theatre, point)]
+
+    assert not unpassed, f"write a story in tests/crash/stories.py that comes by: {', '.join(unpassed)}"
+
+
+def test_whatever_takes_two_steps_is_on_the_money_path_or_says_why_not():
+    """One transaction alone is all or nothing. Two, or one and a call, can be torn apart."""
+    torn = {
+        read.module
+        for read in functions().values()
+        if len(read.begins) + len(read.provider_calls) > 1 and not read.module.startswith(MONEY_PATH)
+    }
+
+    assert torn <= ELSEWHERE.keys(), "put it on MONEY_PATH and write its stories, or say in ELSEWHERE why a kill harms nobody"
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_every_story_ends_well_when_nobody_dies(theatre: Theatre, name: str):
+    for way in AFTERWARDS:
+        database, scene = theatre.scene(name)
+        assert theatre.run(scene, name, theatre.prepared(name).cast, None) == 0
+        stage = Stage(ports=build(scene), bank=Bank(scene.folder), cast=theatre.prepared(name).cast)
+        with stage:
+            end_well(stage, name, way)
+            check(stage, name)
+        theatre.drop(database)
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("point", POINTS, ids=str)
+def test_a_kill_loses_nothing_doubles_nothing_and_leaves_nothing_stuck(theatre: Theatre, point: Point, side: str):
+    through = stories_through(theatre, point)
+    assert through, "no story comes by"
+    # Another pair of stories and another way after it for each point, but the same in each run.
+    turn = zlib.crc32(f"{point.module}{point.function}{point.verb}{side}".encode())
+    through = through[turn % len(through) :] + through[: turn % len(through)]
+    for at, (name, _) in enumerate(through[:STORIES_A_POINT]):
+        kill_and_look(theatre, name, Death(point=point, side=side), (AFTERWARDS[(turn + at) % 3],))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("point", POINTS, ids=str)
+def test_a_kill_anywhere_in_any_story_is_survived(theatre: Theatre, point: Point, side: str):
+    for name, count in stories_through(theatre, point):
+        for time in range(1, count + 1):
+            kill_and_look(theatre, name, Death(point=point, side=side, time=time), AFTERWARDS)

@@ -1,0 +1,101 @@
+"""What must be true when everybody has come to rest, whatever was killed on the way: nothing lost, doubled or stuck."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+
+from services import journal
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+NONE_OF_THESE: dict[str, str] = {
+    "an order is neither paid nor closed": "SELECT order_no, state FROM payment_orders WHERE state NOT IN ('PAID', 'CLOSED')",
+    "a payment is still live": "SELECT payment_no, state FROM payments WHERE state IN ('CREATED', 'OPEN')",
+    "a payment and its order disagree": """
+        SELECT p.payment_no, p.state, o.state FROM payments p JOIN payment_orders o ON o.id = p.order_id
+        WHERE (p.state, o.state) NOT IN (('SUCCEEDED', 'PAID'), ('CLOSED', 'CLOSED'), ('SURPLUS', 'CLOSED'))""",
+    "an order has no payment, or two": """
+        SELECT o.order_no, count(p.id) FROM payment_orders o LEFT JOIN payments p ON p.order_id = o.id GROUP BY 1 HAVING count(p.id) <> 1""",
+    "a bill is neither free nor paid": "SELECT bill_no, state FROM contribution_bills WHERE state NOT IN ('UNPAID', 'PAID')",
+    "a free bill is held": """
+        SELECT b.bill_no FROM contribution_bills b JOIN payment_order_lines l ON l.bill_id = b.id WHERE b.state = 'UNPAID' AND l.live""",
+    "a paid bill is held by nobody or by two": """
+        SELECT b.bill_no FROM contribution_bills b LEFT JOIN payment_order_lines l ON l.bill_id = b.id AND l.live
+        WHERE b.state = 'PAID' GROUP BY b.id HAVING count(l.*) <> 1""",
+    "a paid order's bill is not paid": """
+        SELECT o.order_no FROM payment_orders o JOIN payment_order_lines l ON l.order_id = o.id JOIN contribution_bills b ON b.id = l.bill_id
+        WHERE o.state = 'PAID' AND (b.state <> 'PAID' OR NOT l.live)""",
+    "a closed order holds a bill": """
+        SELECT o.order_no FROM payment_orders o JOIN payment_order_lines l ON l.order_id = o.id WHERE o.state = 'CLOSED' AND l.live""",
+    "a paid bill has not exactly one record of its amount": """
+        SELECT b.bill_no, count(r.id) FROM contribution_bills b LEFT JOIN contribution_records r
+            ON r.bill_id = b.id AND r.amount_fen = b.amount_fen AND r.state <> 'REVERSED'
+        WHERE b.state = 'PAID' GROUP BY b.id HAVING count(r.id) <> 1""",
+    "a bill has two records": "SELECT bill_id FROM contribution_records WHERE state <> 'REVERSED' GROUP BY 1 HAVING count(*) > 1",
+    "a paid bill's money did not move exactly once": """
+        SELECT b.bill_no, count(t.id) FROM contribution_bills b LEFT JOIN transfers t
+            ON t.bill_id = b.id AND t.kind = 'SETTLED' AND t.amount_fen = b.amount_fen AND t.debit_account LIKE 'clearing:%'
+        WHERE b.state = 'PAID' GROUP BY b.id HAVING count(t.id) <> 1""",
+    "a paid order's transfers are not its amount": """
+        SELECT o.order_no FROM payment_orders o JOIN payments p ON p.order_id = o.id LEFT JOIN transfers t ON t.payment_id = p.id AND t.kind = 'SETTLED'
+        WHERE o.state = 'PAID' GROUP BY o.id HAVING coalesce(sum(t.amount_fen), 0) <> o.total_fen""",
+    "a payment was settled and put aside": """
+        SELECT payment_id FROM transfers WHERE kind IN ('SETTLED', 'SURPLUS', 'UNCLAIMED') GROUP BY 1 HAVING count(DISTINCT kind) > 1""",
+    "money was put aside twice": """
+        SELECT payment_id FROM transfers WHERE kind IN ('SURPLUS', 'UNCLAIMED') GROUP BY 1 HAVING count(*) > 1""",
+    "a notice still waits": "SELECT notification_id FROM notices WHERE state = 'WAITING'",
+    "a payment took effect twice": "SELECT payment_no FROM notices WHERE outcome = 'PAID' GROUP BY 1 HAVING count(*) > 1",
+    "a payer was not told exactly once": """
+        SELECT o.order_no, count(m.id) FROM payment_orders o LEFT JOIN messages m
+            ON m.facts ->> 'order_no' = o.order_no AND m.template = 'payment.succeeded'
+        WHERE o.state = 'PAID' GROUP BY o.id HAVING count(m.id) <> 1""",
+    "a row's moves do not chain to where it is": """
+        WITH steps AS (SELECT noun, row_id, from_state, to_state, id, lag(to_state) OVER w AS before, lead(id) OVER w AS next FROM moves
+                       WINDOW w AS (PARTITION BY noun, row_id ORDER BY id)),
+             stands AS (SELECT 'payment' AS noun, id::text AS row_id, state FROM payments
+                        UNION ALL SELECT 'payment_order', id::text, state FROM payment_orders
+                        UNION ALL SELECT 'contribution_bill', id::text, state FROM contribution_bills
+                        UNION ALL SELECT 'identity_verification', id::text, state FROM identity_verifications
+                        UNION ALL SELECT 'face_check', id::text, state FROM face_checks)
+        SELECT s.noun, s.row_id, s.from_state, s.to_state, s.before, stands.state FROM steps s JOIN stands USING (noun, row_id)
+        WHERE s.before <> s.from_state OR (s.next IS NULL AND s.to_state <> stands.state)""",
+    "one press of a button made two orders": """
+        SELECT payer_account_id FROM idempotency_keys k JOIN payment_orders o ON o.order_no = k.result_id GROUP BY 1, k.key HAVING count(*) > 1""",
+    "an order that no key remembers": """
+        SELECT order_no FROM payment_orders WHERE order_no NOT IN (SELECT result_id FROM idempotency_keys)""",
+    "a face check is still open": "SELECT id FROM face_checks WHERE state IN ('CREATED', 'PENDING')",
+    "an identity waits for a face check that is over": "SELECT id FROM identity_verifications WHERE state = 'FACE_PENDING'",
+    "an account is somebody without being verified, or verified without being anybody": """
+        SELECT a.id FROM accounts a JOIN identity_verifications v ON v.account_id = a.id WHERE (a.person_id IS NOT NULL) <> (v.state = 'VERIFIED')""",
+    "a verified account may not pay for itself": """
+        SELECT a.id FROM accounts a WHERE a.person_id IS NOT NULL AND (SELECT count(*) FROM insured_persons i
+            WHERE i.account_id = a.id AND i.person_id = a.person_id AND i.is_self AND i.removed_at IS NULL) <> 1""",
+}
+"""What must never be → the question that finds it."""
+
+
+def untruths(session: Session) -> dict[str, list[Any]]:
+    """Everything that should not be, with the rows that show it (a few)."""
+    found = {}
+    for what, sql in NONE_OF_THESE.items():
+        rows = [tuple(row) for row in session.execute(text(sql)).fetchmany(5)]
+        if rows:
+            found[what] = rows
+    return found
+
+
+def clearing(session: Session) -> dict[str, int]:
+    """What our books say each merchant account holds, by `{channel}:{merchant}`."""
+    return {
+        account.removeprefix("clearing:"): fen
+        for account, fen in journal.balances(session).items()
+        if account.startswith("clearing:") and fen
+    }
+
+
+def parked_conflicts(session: Session) -> int:
+    count: int = session.execute(text("SELECT count(*) FROM notices WHERE outcome = 'CONFLICT'")).scalar_one()
+    return count
