@@ -32,6 +32,7 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
 def install(app: APIFlask) -> None:
+    app.url_map.merge_slashes = False  # an odd path is unknown, not redirected
     errors.install(app)
     app.before_request(_begin_request)
     app.before_request(guard_request)

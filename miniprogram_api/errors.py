@@ -67,7 +67,7 @@ IN_CHINESE: Final = {
 
 def is_ours(path: str) -> bool:
     """Whether a path belongs to this door."""
-    return path.startswith(f"{PREFIX}/")
+    return path == PREFIX or path.startswith(f"{PREFIX}/")
 
 
 class DoorRefusal(Exception):

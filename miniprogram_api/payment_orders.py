@@ -19,6 +19,7 @@ from services.errors import (
     BillsReserved,
     BlockedByInsured,
     CannotCancel,
+    ConsentRequired,
     FaceCheckRequired,
     IdempotencyKeyReused,
     NotAvailableOnline,
@@ -106,6 +107,7 @@ def shown(view: order_views.OrderView) -> dict[str, Any]:
     fails=[
         FaceCheckRequired,
         NotFound,
+        ConsentRequired,
         BlockedByInsured,
         RegionMismatch,
         NotAvailableOnline,

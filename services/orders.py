@@ -305,7 +305,7 @@ def _make_order(
 
 
 def refresh_order(ports: Ports, *, account: Account, order_no: str) -> OrderView:
-    """Where an order stands, for somebody who is looking: settles its waiting notice, and asks the provider if silence lasts."""
+    """Where an order stands, for somebody who is looking: settles its waiting notice, and asks the provider if silence lasts. Raises NotFound."""
     view = read_order(ports, account=account, order_no=order_no)
     if view.state not in LIVE and not _is_waiting(ports, view.payment_no):
         return view

@@ -11,5 +11,6 @@ if TYPE_CHECKING:
 
 
 def install(app: Flask) -> None:
+    app.url_map.merge_slashes = False  # a provider follows no redirect
     for sender in (wechat_pay, alipay):
         app.register_blueprint(sender.blueprint)

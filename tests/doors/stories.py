@@ -1,0 +1,722 @@
+"""One story for each operation that succeeds, and one for each refusal that it promises.
+
+A story furnishes the house and answers with the question to ask. What is common to all operations is not told here.
+"""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from providers.protocols import FaceVerdict, NameVerdict, ProviderRefused, ProviderUnreachable
+from tests.factories import ALIPAY, WECHAT, XINJIANG, an_id_number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from werkzeug.test import TestResponse
+
+    from models.accounts import Account
+    from tests.doors.house import House
+
+NOBODY = "01980000-0000-7000-8000-000000000000"
+NO_NUMBER = "0" * 24
+CHILD = an_id_number(1, born="20150101")
+_adults = itertools.count()
+
+
+def an_adults_number() -> str:
+    """An ID number that nobody in the shared database has yet."""
+    count = next(_adults)
+    return an_id_number(count, born=f"19{50 + count // 500 % 45}0909")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """A question: who asks, what, and how to ask it."""
+
+    method: str
+    path: str
+    given: dict[str, Any] | None = None
+    account: Account | None = None
+    key: str = ""
+    before: list[Callable[[], object]] = field(default_factory=list)
+
+    def send(self, house: House, **how: Any) -> TestResponse:
+        for step in self.before:
+            step()
+        how = {"given": self.given, "key": self.key, **how}
+        return house.phone(self.account).ask(self.method, self.path, **how)
+
+
+GOOD: dict[str, Callable[[House], Ask]] = {}
+REFUSALS: dict[tuple[str, str], Callable[[House], Ask]] = {}
+UNREACHABLE = {
+    ("list_regions", "BUSY"): "the rulebook is in memory: no database is asked",
+    ("read_region", "BUSY"): "the rulebook is in memory: no database is asked",
+}
+"""Promised to everybody, and never said by these; test_regions_need_no_database proves it."""
+
+
+def good(story: Callable[[House], Ask]) -> Callable[[House], Ask]:
+    GOOD[story.__name__] = story
+    return story
+
+
+def refused(operation: str, code: str) -> Callable[[Callable[[House], Ask]], Callable[[House], Ask]]:
+    def note(story: Callable[[House], Ask]) -> Callable[[House], Ask]:
+        REFUSALS[operation, code] = story
+        return story
+
+    return note
+
+
+# --- furniture
+
+
+def somebody(house: House, **how: Any) -> Account:
+    return house.world.account(**how)
+
+
+def newcomer(house: House, *purposes: str, miniprogram: str = WECHAT) -> Account:
+    """Signed in, not verified, and agreed to these texts."""
+    account = house.world.account(verified=False, miniprogram=miniprogram)
+    house.world.agree(account, *purposes)
+    return account
+
+
+def named(house: House, *, miniprogram: str = WECHAT) -> Account:
+    """A newcomer whose name the authority matched."""
+    account = newcomer(house, "REAL_NAME", "FACE", miniprogram=miniprogram)
+    given = {"name": "王小明", "id_number": an_adults_number()}
+    assert house.phone(account).post("/identity/real-name", given).status_code == 200
+    return account
+
+
+def face_check(house: House) -> tuple[Account, str]:
+    account = named(house)
+    return account, house.phone(account).post("/identity/face-checks", {}).json["id"]
+
+
+def own_order(house: House, **how: Any) -> tuple[Account, str]:
+    account, view = house.world.order(**how)
+    return account, view.order_no
+
+
+def an_order_to_place(house: House, *, region: str = "320400", miniprogram: str = WECHAT, months: tuple[str, ...] = ()) -> Ask:
+    person = house.world.person()
+    bills = house.world.bills(house.world.enrollment(person, region=region), *months)
+    account = house.world.account(person, miniprogram=miniprogram)
+    return Ask(
+        method="POST",
+        path="/payment-orders",
+        given={
+            "insured_person_id": str(house.world.me_in_list(account)),
+            "bill_ids": [bill.bill_no for bill in bills],
+            "expected_amount_fen": sum(bill.amount_fen for bill in bills),
+        },
+        account=account,
+    )
+
+
+def with_given(ask: Ask, **changes: Any) -> Ask:
+    return replace(ask, given={**(ask.given or {}), **changes})
+
+
+def a_strangers_order(house: House) -> tuple[Account, Account]:
+    """The insured person's account, and that of a stranger whose order holds their month."""
+    person = house.world.person()
+    bills = house.world.bills(house.world.enrollment(person))
+    payer, entry = house.world.payer_for(person)
+    house.world.order_for(payer, entry, bills)
+    return house.world.account(person), payer
+
+
+def text_of(house: House, account: Account, purpose: str) -> dict[str, str]:
+    notices = house.phone(account).get("/notices").json["notices"]
+    return next(
+        {name: each[name] for name in ("purpose", "version", "text_hash")} for each in notices if each["purpose"] == purpose
+    )
+
+
+def add_person(account: Account, *, name: str = "李四", id_number: str | None = None) -> Ask:
+    given = {"name": name, "id_number": id_number or an_adults_number()}
+    return Ask(method="POST", path="/insured-persons", given=given, account=account)
+
+
+def without_capability(house: House, capability: str) -> None:
+    """The region no longer offers this on the phone."""
+    from config.rulebook import CapabilityRule, Rulebook
+
+    def closed(region: Any) -> Any:
+        rows = dict(region.rows)
+        rows[CapabilityRule] = tuple(
+            row.model_copy(update={"available": False, "explanation": "请到窗口办理。"})
+            if row.capability == capability
+            else row
+            for row in region.own(CapabilityRule)
+        )
+        return replace(region, rows=rows)
+
+    regions = {code: closed(region) for code, region in house.ports.rulebook.regions.items()}
+    house.swap_ports(rulebook=Rulebook(regions))
+
+
+# --- sessions
+
+
+@good
+def create_session(house: House) -> Ask:
+    return Ask(method="POST", path="/sessions", given={"miniprogram": WECHAT, "code": "c0de"})
+
+
+@refused("create_session", "UNKNOWN_MINIPROGRAM")
+def _(house: House) -> Ask:
+    return with_given(create_session(house), miniprogram="nowhere-tax-wechat")
+
+
+@refused("create_session", "SIGN_IN_CODE_REFUSED")
+def _(house: House) -> Ask:
+    house.ports.logins[WECHAT].fails.append(("sign_in", ProviderRefused("40029")))
+    return create_session(house)
+
+
+@refused("create_session", "PROVIDER_UNAVAILABLE")
+def _(house: House) -> Ask:
+    house.ports.logins[WECHAT].fails.append(("sign_in", ProviderUnreachable("down")))
+    return create_session(house)
+
+
+@good
+def end_session(house: House) -> Ask:
+    return Ask(method="DELETE", path="/sessions/current", account=somebody(house))
+
+
+@good
+def read_me(house: House) -> Ask:
+    return Ask(method="GET", path="/me", account=somebody(house))
+
+
+@good
+def set_preferences(house: House) -> Ask:
+    return Ask(method="PATCH", path="/me/preferences", given={"elder_mode": True}, account=somebody(house))
+
+
+# --- regions
+
+
+@good
+def list_regions(house: House) -> Ask:
+    return Ask(method="GET", path="/regions")
+
+
+@good
+def read_region(house: House) -> Ask:
+    return Ask(method="GET", path="/regions/320400")
+
+
+@refused("read_region", "NOT_FOUND")
+def _(house: House) -> Ask:
+    return Ask(method="GET", path="/regions/320000")
+
+
+# --- consents
+
+
+@good
+def list_notices(house: House) -> Ask:
+    return Ask(method="GET", path="/notices", account=newcomer(house))
+
+
+@good
+def create_consent(house: House) -> Ask:
+    account = newcomer(house)
+    return Ask(method="POST", path="/consents", given=text_of(house, account, "REAL_NAME"), account=account)
+
+
+@refused("create_consent", "NOT_FOUND")
+def _(house: House) -> Ask:
+    return with_given(create_consent(house), purpose="EVERYTHING")
+
+
+@refused("create_consent", "CONSENT_TEXT_CHANGED")
+def _(house: House) -> Ask:
+    return with_given(create_consent(house), text_hash="0" * 64)
+
+
+@good
+def withdraw_consent(house: House) -> Ask:
+    account = newcomer(house)
+    (consent,) = house.world.agree(account, "REAL_NAME")
+    return Ask(method="DELETE", path=f"/consents/{consent.id}", account=account)
+
+
+@refused("withdraw_consent", "NOT_FOUND")
+def _(house: House) -> Ask:
+    return replace(withdraw_consent(house), account=somebody(house))
+
+
+# --- identity
+
+
+@good
+def prove_name(house: House) -> Ask:
+    return Ask(
+        method="POST",
+        path="/identity/real-name",
+        given={"name": "王小明", "id_number": an_adults_number(), "phone": "13800138000"},
+        account=newcomer(house, "REAL_NAME"),
+    )
+
+
+@refused("prove_name", "CONSENT_REQUIRED")
+def _(house: House) -> Ask:
+    return replace(prove_name(house), account=newcomer(house))
+
+
+@refused("prove_name", "NAME_MALFORMED")
+def _(house: House) -> Ask:
+    return with_given(prove_name(house), name="王")
+
+
+@refused("prove_name", "ID_NUMBER_MALFORMED")
+def _(house: House) -> Ask:
+    return with_given(prove_name(house), id_number="320402198505051111")
+
+
+@refused("prove_name", "UNDER_SIXTEEN")
+def _(house: House) -> Ask:
+    return with_given(prove_name(house), id_number=CHILD)
+
+
+@refused("prove_name", "ALREADY_VERIFIED")
+def _(house: House) -> Ask:
+    account, check = face_check(house)
+    passes(house, account)
+    assert house.phone(account).post(f"/identity/face-checks/{check}/finished").json["verification_state"] == "VERIFIED"
+    return replace(prove_name(house), account=account)
+
+
+@refused("prove_name", "NAME_ID_MISMATCH")
+def _(house: House) -> Ask:
+    ask = prove_name(house)
+    house.ports.names.verdicts[ask.given["id_number"]] = NameVerdict.MISMATCH
+    return ask
+
+
+@refused("prove_name", "TOO_MANY_LOOKUPS")
+def _(house: House) -> Ask:
+    ask = prove_name(house)
+    for _ in range(5):
+        ask.send(house)
+    return ask
+
+
+@refused("prove_name", "PROVIDER_UNAVAILABLE")
+def _(house: House) -> Ask:
+    house.ports.names.fails.append(("check", ProviderUnreachable("down")))
+    return prove_name(house)
+
+
+def passes(house: House, account: Account, verdict: FaceVerdict = FaceVerdict.PASSED) -> None:
+    """The platform's server will say so of whatever check it is asked about next."""
+    faces = house.ports.faces[account.miniprogram]
+    for check_no in faces.asked("start"):
+        faces.went(check_no, verdict)
+
+
+@good
+def start_face_check(house: House) -> Ask:
+    return Ask(method="POST", path="/identity/face-checks", given={}, account=named(house))
+
+
+@refused("start_face_check", "CONSENT_REQUIRED")
+def _(house: House) -> Ask:
+    return replace(start_face_check(house), account=newcomer(house))
+
+
+@refused("start_face_check", "REAL_NAME_REQUIRED")
+def _(house: House) -> Ask:
+    return replace(start_face_check(house), account=newcomer(house, "FACE"))
+
+
+@refused("start_face_check", "ALREADY_VERIFIED")
+def _(house: House) -> Ask:
+    account, check = face_check(house)
+    passes(house, account)
+    house.phone(account).post(f"/identity/face-checks/{check}/finished")
+    return replace(start_face_check(house), account=account)
+
+
+@refused("start_face_check", "TOO_MANY_FACE_CHECKS")
+def _(house: House) -> Ask:
+    ask = start_face_check(house)
+    for _ in range(5):
+        assert ask.send(house).status_code == 201
+    return ask
+
+
+@refused("start_face_check", "NOT_AVAILABLE_ONLINE")
+def _(house: House) -> Ask:
+    ask = start_face_check(house)
+    house.swap_ports(faces={})
+    return ask
+
+
+@refused("start_face_check", "PROVIDER_UNAVAILABLE")
+def _(house: House) -> Ask:
+    house.ports.faces[WECHAT].fails.append(("start", ProviderUnreachable("down")))
+    return start_face_check(house)
+
+
+@refused("start_face_check", "REQUEST_IN_FLIGHT")
+def _(house: House) -> Ask:
+    account, check = face_check(house)
+    ask = Ask(method="POST", path="/identity/face-checks", given={}, account=account, key="pressed-twice")
+    assert ask.send(house).status_code == 201
+    with house.ports.begin() as session:
+        # As it stands while the first press still waits for the platform.
+        from sqlalchemy import text
+
+        session.execute(text("UPDATE face_checks SET state = 'CREATED' WHERE id <> :other"), {"other": check})
+    return ask
+
+
+@good
+def finish_face_check(house: House) -> Ask:
+    account, check = face_check(house)
+    return Ask(method="POST", path=f"/identity/face-checks/{check}/finished", account=account)
+
+
+@refused("finish_face_check", "NOT_FOUND")
+def _(house: House) -> Ask:
+    return replace(finish_face_check(house), account=somebody(house))
+
+
+@refused("finish_face_check", "PROVIDER_UNAVAILABLE")
+def _(house: House) -> Ask:
+    house.ports.faces[WECHAT].fails.append(("ask", ProviderUnreachable("down")))
+    return finish_face_check(house)
+
+
+@good
+def read_face_check(house: House) -> Ask:
+    account, check = face_check(house)
+    return Ask(method="GET", path=f"/identity/face-checks/{check}", account=account)
+
+
+@refused("read_face_check", "NOT_FOUND")
+def _(house: House) -> Ask:
+    return replace(read_face_check(house), account=somebody(house))
+
+
+# --- insured persons
+
+
+def proxy(house: House) -> Account:
+    account = somebody(house)
+    house.world.agree(account, "PROXY_PAYMENT")
+    return account
+
+
+@good
+def list_insured_persons(house: House) -> Ask:
+    return Ask(method="GET", path="/insured-persons", account=somebody(house))
+
+
+@good
+def add_insured_person(house: House) -> Ask:
+    house.world.person(name="李四", id_number=(number := an_adults_number()))
+    return add_person(proxy(house), id_number=number)
+
+
+@refused("add_insured_person", "CONSENT_REQUIRED")
+def _(house: House) -> Ask:
+    return add_person(somebody(house))
+
+
+@refused("add_insured_person", "REAL_NAME_REQUIRED")
+def _(house: House) -> Ask:
+    return add_person(newcomer(house, "PROXY_PAYMENT"))
+
+
+@refused("add_insured_person", "ID_NUMBER_MALFORMED")
+def _(house: House) -> Ask:
+    return add_person(proxy(house), id_number="110101900101001")
+
+
+@refused("add_insured_person", "NAME_MALFORMED")
+def _(house: House) -> Ask:
+    return add_person(proxy(house), name="L4")
+
+
+@refused("add_insured_person", "TOO_MANY_LOOKUPS")
+def _(house: House) -> Ask:
+    account = proxy(house)
+    for _ in range(20):
+        assert add_person(account).send(house).status_code == 409
+    return add_person(account)
+
+
+@refused("add_insured_person", "NOT_AVAILABLE_ONLINE")
+def _(house: House) -> Ask:
+    account = proxy(house)
+    without_capability(house, "PAY_FOR_OTHERS")
+    return add_person(account)
+
+
+@refused("add_insured_person", "PERSON_NOT_MATCHED")
+def _(house: House) -> Ask:
+    house.world.person(name="李四", id_number=(number := an_adults_number()))
+    return add_person(proxy(house), name="李五", id_number=number)
+
+
+@good
+def remove_insured_person(house: House) -> Ask:
+    payer, entry = house.world.payer_for(house.world.person())
+    return Ask(method="DELETE", path=f"/insured-persons/{entry}", account=payer)
+
+
+@refused("remove_insured_person", "NOT_FOUND")
+def _(house: House) -> Ask:
+    return replace(remove_insured_person(house), account=somebody(house))
+
+
+# --- payer blocks
+
+
+@good
+def list_payers(house: House) -> Ask:
+    insured, _ = a_strangers_order(house)
+    return Ask(method="GET", path="/payer-blocks", account=insured)
+
+
+@refused("list_payers", "FACE_CHECK_REQUIRED")
+def _(house: House) -> Ask:
+    return Ask(method="GET", path="/payer-blocks", account=newcomer(house))
+
+
+@good
+def block_payer(house: House) -> Ask:
+    insured, _ = a_strangers_order(house)
+    (payer,) = house.phone(insured).get("/payer-blocks").json["payers"]
+    return Ask(method="POST", path="/payer-blocks", given={"payer_id": payer["payer_id"]}, account=insured)
+
+
+@refused("block_payer", "FACE_CHECK_REQUIRED")
+def _(house: House) -> Ask:
+    return replace(block_payer(house), account=newcomer(house))
+
+
+@refused("block_payer", "NOT_FOUND")
+def _(house: House) -> Ask:
+    return replace(block_payer(house), account=somebody(house))
+
+
+@good
+def unblock_payer(house: House) -> Ask:
+    ask = block_payer(house)
+    block = ask.send(house).json["block_id"]
+    return Ask(method="DELETE", path=f"/payer-blocks/{block}", account=ask.account)
+
+
+@refused("unblock_payer", "NOT_FOUND")
+def _(house: House) -> Ask:
+    return replace(unblock_payer(house), account=somebody(house))
+
+
+# --- bills
+
+
+@good
+def list_bills(house: House) -> Ask:
+    person = house.world.person()
+    house.world.bills(house.world.enrollment(person))
+    account = house.world.account(person)
+    return Ask(method="GET", path=f"/insured-persons/{house.world.me_in_list(account)}/bills", account=account)
+
+
+@refused("list_bills", "NOT_FOUND")
+def _(house: House) -> Ask:
+    return replace(list_bills(house), account=somebody(house))
+
+
+# --- payment orders
+
+
+@good
+def place_order(house: House) -> Ask:
+    return an_order_to_place(house)
+
+
+@refused("place_order", "FACE_CHECK_REQUIRED")
+def _(house: House) -> Ask:
+    return replace(an_order_to_place(house), account=newcomer(house))
+
+
+@refused("place_order", "NOT_FOUND")
+def _(house: House) -> Ask:
+    other = an_order_to_place(house)
+    return with_given(an_order_to_place(house), bill_ids=other.given["bill_ids"])
+
+
+@refused("place_order", "CONSENT_REQUIRED")
+def _(house: House) -> Ask:
+    ask = a_proxys_order(house)
+    consents = house.world.rows("SELECT id FROM consents WHERE account_id = :account", account=ask.account.id)
+    for (consent,) in consents:
+        house.phone(ask.account).delete(f"/consents/{consent}")
+    return ask
+
+
+def a_proxys_order(house: House) -> Ask:
+    person = house.world.person()
+    (bill,) = house.world.bills(house.world.enrollment(person))
+    payer, entry = house.world.payer_for(person)
+    given = {"insured_person_id": str(entry), "bill_ids": [bill.bill_no], "expected_amount_fen": bill.amount_fen}
+    return Ask(method="POST", path="/payment-orders", given=given, account=payer)
+
+
+@refused("place_order", "BLOCKED_BY_INSURED_PERSON")
+def _(house: House) -> Ask:
+    insured, payer = a_strangers_order(house)
+    (told,) = house.phone(insured).get("/payer-blocks").json["payers"]
+    house.phone(insured).post("/payer-blocks", {"payer_id": told["payer_id"]})
+    (entry,) = [each for each in house.phone(payer).get("/insured-persons").json["insured_persons"] if not each["is_self"]]
+    (bill,) = house.phone(payer).get(f"/insured-persons/{entry['id']}/bills").json["bills"]
+    given = {"insured_person_id": entry["id"], "bill_ids": [bill["id"]], "expected_amount_fen": bill["amount_fen"]}
+    return Ask(method="POST", path="/payment-orders", given=given, account=payer)
+
+
+@refused("place_order", "REGION_MISMATCH")
+def _(house: House) -> Ask:
+    return an_order_to_place(house, region="650000")
+
+
+@refused("place_order", "NOT_AVAILABLE_ONLINE")
+def _(house: House) -> Ask:
+    return an_order_to_place(house, months=("2026-10",))
+
+
+@refused("place_order", "BILL_NOT_PAYABLE")
+def _(house: House) -> Ask:
+    account, view = house.world.order()
+    house.world.hear(house.world.paid_news(view, notice=view.payment_no))
+    house.world.settle()
+    entry = house.world.me_in_list(account)
+    (bill,) = house.phone(account).get(f"/insured-persons/{entry}/bills").json["bills"]
+    given = {"insured_person_id": str(entry), "bill_ids": [bill["id"]], "expected_amount_fen": bill["amount_fen"]}
+    return Ask(method="POST", path="/payment-orders", given=given, account=account)
+
+
+@refused("place_order", "BILL_RESERVED")
+def _(house: House) -> Ask:
+    ask = an_order_to_place(house)
+    assert ask.send(house).status_code == 201
+    return ask
+
+
+@refused("place_order", "AMOUNT_CHANGED")
+def _(house: House) -> Ask:
+    ask = an_order_to_place(house)
+    return with_given(ask, expected_amount_fen=ask.given["expected_amount_fen"] - 1)
+
+
+@refused("place_order", "ORDER_MUST_BE_SPLIT")
+def _(house: House) -> Ask:
+    ask = an_order_to_place(house)
+    person = ask.account.person
+    (second,) = house.world.bills(house.world.enrollment(person, insurance_type="310"))
+    with house.ports.begin() as session:
+        from models.bills import ContributionBill
+
+        session.get_one(ContributionBill, second.id).authority = "nhsa-320400"
+    return with_given(
+        ask,
+        bill_ids=[*ask.given["bill_ids"], second.bill_no],
+        expected_amount_fen=ask.given["expected_amount_fen"] + second.amount_fen,
+    )
+
+
+@refused("place_order", "TOO_MANY_OPEN_ORDERS")
+def _(house: House) -> Ask:
+    payer = proxy(house)
+    asks = []
+    for _ in range(4):
+        number = an_adults_number()
+        person = house.world.person(name="李四", id_number=number)
+        (bill,) = house.world.bills(house.world.enrollment(person))
+        entry = add_person(payer, id_number=number).send(house).json["id"]
+        given = {"insured_person_id": entry, "bill_ids": [bill.bill_no], "expected_amount_fen": bill.amount_fen}
+        asks.append(Ask(method="POST", path="/payment-orders", given=given, account=payer))
+    for ask in asks[:3]:
+        assert ask.send(house).status_code == 201
+    return asks[3]
+
+
+@refused("place_order", "IDEMPOTENCY_KEY_REUSED")
+def _(house: House) -> Ask:
+    ask = replace(an_order_to_place(house), key="pressed-twice")
+    assert ask.send(house).status_code == 201
+    return with_given(ask, expected_amount_fen=1)
+
+
+@refused("place_order", "REQUEST_IN_FLIGHT")
+def _(house: House) -> Ask:
+    ask = replace(an_order_to_place(house), key="pressed-twice")
+    house.ports.payments[WECHAT].fails.append(("open_payment", ProviderUnreachable("down")))
+    assert ask.send(house).json["state"] == "UNKNOWN"
+    return ask
+
+
+@refused("place_order", "PAYMENT_REFUSED")
+def _(house: House) -> Ask:
+    house.ports.payments[WECHAT].fails.append(("open_payment", ProviderRefused("MCH_NOT_EXISTS")))
+    return an_order_to_place(house)
+
+
+@good
+def list_orders(house: House) -> Ask:
+    account, _ = own_order(house)
+    return Ask(method="GET", path="/payment-orders", account=account)
+
+
+@good
+def read_order(house: House) -> Ask:
+    account, number = own_order(house)
+    return Ask(method="GET", path=f"/payment-orders/{number}", account=account)
+
+
+@refused("read_order", "NOT_FOUND")
+def _(house: House) -> Ask:
+    return replace(read_order(house), account=somebody(house))
+
+
+@good
+def cancel_order(house: House) -> Ask:
+    account, number = own_order(house)
+    return Ask(method="POST", path=f"/payment-orders/{number}/cancel", account=account)
+
+
+@refused("cancel_order", "NOT_FOUND")
+def _(house: House) -> Ask:
+    return replace(cancel_order(house), account=somebody(house))
+
+
+@refused("cancel_order", "ORDER_CANNOT_BE_CANCELLED")
+def _(house: House) -> Ask:
+    account, view = house.world.order()
+    house.world.hear(house.world.paid_news(view, notice=view.payment_no))
+    house.world.settle()
+    return Ask(method="POST", path=f"/payment-orders/{view.order_no}/cancel", account=account)
+
+
+@refused("cancel_order", "BILL_RESERVED")
+def _(house: House) -> Ask:
+    house.ports.payments[WECHAT].fails.append(("close", ProviderUnreachable("down")))
+    return cancel_order(house)
+
+
+__all__ = ["ALIPAY", "GOOD", "NOBODY", "NO_NUMBER", "REFUSALS", "UNREACHABLE", "XINJIANG", "Ask", "uuid"]

@@ -1,0 +1,162 @@
+"""The OpenAPI document: sound, whole, the one that is committed, and of one mind with what the use cases say of themselves."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+import textwrap
+import warnings
+from pathlib import Path
+
+import pytest
+
+import services.bills
+import services.consents
+import services.identity
+import services.insured_persons
+import services.orders
+import services.payer_blocks
+import services.sign_in
+from app import create_app
+from config.settings import HOME, Settings
+from services.errors import BusinessError
+from tests.doors import contract
+
+OPERATIONS = contract.operations()
+
+
+@pytest.fixture
+def app():
+    return create_app(Settings(), doors=["miniprogram_api"])
+
+
+def test_the_document_is_sound():
+    assert contract.document_faults(contract.the_document()) == []
+
+
+def test_the_committed_document_is_the_generated_one():
+    committed = Path(HOME / "docs" / "reference" / "openapi.json")
+
+    assert json.loads(committed.read_text()) == contract.the_document()
+
+
+def test_generating_it_warns_of_nothing_and_gives_the_same_twice(app):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        first, second = json.dumps(app.spec), json.dumps(app.spec)
+
+    assert first == second
+
+
+def test_every_route_of_the_api_is_in_it_and_nothing_else(app):
+    routes = {
+        (method, re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule))
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/api/")
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
+
+    assert {(method, path) for method, path, _ in OPERATIONS.values()} == routes
+
+
+def test_every_refusal_in_it_is_in_the_house(app):
+    from miniprogram_api.errors import DOOR_CODES
+
+    known = set(BusinessError.family) | {code for code, *_ in DOOR_CODES.values()} | {"JSON_TOO_DEEP", "IDEMPOTENCY_KEY_MISSING"}
+
+    assert {code for _, code in contract.promised_pairs()} <= known
+
+
+def test_operations_are_called_by_names_that_stay():
+    """A name in here is in clients' code: add, never rename."""
+    assert sorted(OPERATIONS) == [
+        "add_insured_person",
+        "block_payer",
+        "cancel_order",
+        "create_consent",
+        "create_session",
+        "end_session",
+        "finish_face_check",
+        "list_bills",
+        "list_insured_persons",
+        "list_notices",
+        "list_orders",
+        "list_payers",
+        "list_regions",
+        "place_order",
+        "prove_name",
+        "read_face_check",
+        "read_me",
+        "read_order",
+        "read_region",
+        "remove_insured_person",
+        "set_preferences",
+        "start_face_check",
+        "unblock_payer",
+        "withdraw_consent",
+    ]
+
+
+def test_every_answer_tells_all_its_fields_and_every_question_takes_no_more_than_it_names():
+    for name, schema in contract.the_document()["components"]["schemas"].items():
+        if name == "Problem":
+            continue
+        assert schema["additionalProperties"] is False, name
+        if name.endswith("Out"):
+            assert sorted(schema["required"]) == sorted(schema["properties"]), name
+
+
+def test_every_creating_post_takes_a_key_and_only_those():
+    creating = {
+        name
+        for name, (_, _, operation) in OPERATIONS.items()
+        if any(each["name"] == "Idempotency-Key" and each["required"] for each in operation.get("parameters", ()))
+    }
+    made = {name for name, (method, _, operation) in OPERATIONS.items() if method == "POST" and "201" in operation["responses"]}
+
+    assert creating == made - {"create_session"}
+
+
+MODULES = {
+    module.__name__.rpartition(".")[2]: module
+    for module in (
+        services.bills,
+        services.consents,
+        services.identity,
+        services.insured_persons,
+        services.orders,
+        services.payer_blocks,
+        services.sign_in,
+    )
+}
+
+
+def use_cases_of(view) -> list:
+    """The use cases that an endpoint calls: functions of a service that take ports."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(view))))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+    return [
+        getattr(MODULES[call.func.value.id], call.func.attr)
+        for call in calls
+        if isinstance(call.func.value, ast.Name) and call.func.value.id in MODULES and call.args
+        if isinstance(call.args[0], ast.Call)
+    ]
+
+
+@pytest.mark.parametrize("operation", sorted(OPERATIONS))
+def test_an_endpoint_promises_what_its_use_case_says_it_refuses(app, operation):
+    endpoint = next(name for name in app.view_functions if name.endswith(f".{operation}"))
+    view = app.view_functions[endpoint]
+    names = {error.__name__ for error in BusinessError.family.values()}
+    told = {
+        word for use_case in use_cases_of(view) for word in re.findall(r"\b[A-Z]\w+", use_case.__doc__ or "") if word in names
+    }
+
+    # Every refusal stands in both places: in the use case for who reads the code, in the contract for who calls it.
+    assert told == {error.__name__ for error in view.canbao["fails"]} - set(BY_THE_DOOR.get(operation, ()))
+
+
+BY_THE_DOOR = {"read_region": ("NotFound",)}
+"""Refusals of endpoints that read the rulebook themselves and call no use case."""
