@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test quick torture check lint types imports openapi openapi-check format bench clean
+.PHONY: help setup run demo test quick torture check lint types imports openapi openapi-check docs docs-check format bench clean
 
 help:  ## this menu
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -25,7 +25,7 @@ quick: setup  ## the suite without what takes more than a few seconds
 torture: setup  ## 2,000 orders, 5,000 notices, everything killed five times
 	@$(BIN)/python -m pytest -m full -s
 
-check: setup lint types imports openapi-check  ## all that can be known without running anything
+check: setup lint types imports openapi-check docs-check  ## all that can be known without running anything
 
 lint: setup
 	@$(BIN)/ruff check .
@@ -42,6 +42,12 @@ openapi: setup  ## write docs/reference/openapi.json anew
 
 openapi-check: setup
 	@$(BIN)/canbao openapi --check
+
+docs: setup  ## write the pages that are made from the code anew
+	@$(BIN)/python docs/generate.py
+
+docs-check: setup
+	@$(BIN)/python docs/generate.py --check
 
 format: setup  ## let the formatter and the safe fixes have their way
 	@$(BIN)/ruff check --fix . || true

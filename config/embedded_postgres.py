@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import importlib.util
 import os
 import pwd
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -45,7 +45,7 @@ class EmbeddedPostgres:
             raise EmbeddedPostgresFault(f"embedded PostgreSQL comes as {' or '.join(INSTALLS)}, not {major!r}")
         name = f"postgres-{major}"
         self._as_root = os.geteuid() == 0
-        mark = hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:10]
+        mark = _mark_of(home.resolve())
         self._home = ROOT_HOME / f"{name}-{mark}" if self._as_root else home.resolve() / name
         self._data = self._home / "data"
         socket = self._home / "run"
@@ -93,6 +93,18 @@ class EmbeddedPostgres:
             except BlockingIOError:
                 return  # somebody else still uses it
             self._pg_ctl("stop", "-m", "fast", "-w")
+
+    def throw_away(self) -> None:
+        """Delete the data folder, unless somebody still uses it. For worlds that were only borrowed: demos and tests."""
+        if not self._home.exists():
+            return
+        with (self._home / "users.lock").open("w") as users:
+            try:
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            shutil.rmtree(self._home)
+            shutil.rmtree(self.socket_folder, ignore_errors=True)
 
     def restart(self, *, mode: str = "immediate") -> None:
         """Stop and start again, as a crash or a night's maintenance would. For tests of everybody else."""
@@ -223,3 +235,17 @@ class EmbeddedPostgres:
             return
         if command != "postgres":
             pid_file.unlink()
+
+
+def _mark_of(home: Path) -> str:
+    """A name for this home's data, kept in the home itself: who deletes the home (and its keys) starts with fresh data too."""
+    home.mkdir(parents=True, exist_ok=True)
+    path = home / "postgres.id"
+    if not path.exists():
+        # Linked into place whole: two who start at once read the same name.
+        with tempfile.NamedTemporaryFile("w", dir=home) as new:
+            new.write(secrets.token_hex(5))
+            new.flush()
+            with contextlib.suppress(FileExistsError):
+                os.link(new.name, path)
+    return path.read_text()

@@ -17,11 +17,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from config.months import YearMonth
-from config.seals import ALGORITHMS, new_seal_keys
+from config.rulebook import RulebookFault
+from config.seals import ALGORITHMS, SealKeysFault, new_seal_keys
+from config.settings import SettingsFault
 from jobs import settle as settle_loop
 from jobs import worker as worker_process
 from jobs.stack import Stack, StackFault
 from models.migrate import migrate as bring_up_to_date
+from providers.keys import KeyFileError
 from services import assessment, enrollment_feed, inbox, journal
 from services.errors import BusinessError
 
@@ -39,7 +42,10 @@ def _settings() -> Settings:
 def _ports() -> Ports:
     extensions = current_app.extensions
     if "canbao.ports" not in extensions:
-        extensions["canbao.ports"] = extensions["canbao.make_ports"]()
+        try:
+            extensions["canbao.ports"] = extensions["canbao.make_ports"]()
+        except (SettingsFault, SealKeysFault, RulebookFault, KeyFileError) as fault:
+            raise click.ClickException(str(fault)) from None
     return cast("Ports", extensions["canbao.ports"])
 
 

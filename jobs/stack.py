@@ -40,17 +40,21 @@ class Stack:
     ports: dict[str, int] = field(default_factory=lambda: dict(PORTS))
     notice_time_scale: float = 1.0
     """The sandbox's retry clock: 0.01 makes 15 s of waiting 0.15 s."""
+    is_borrowed: bool = False
+    """A world of its own: never the database of the environment, and nothing of it stays."""
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.postgres = EmbeddedPostgres(self.state_dir, major=os.environ.get("CANBAO_EMBEDDED_POSTGRES", "18"))
-        self.database_url = os.environ.get("CANBAO_DATABASE_URL") or self.postgres.url
+        given = None if self.is_borrowed else os.environ.get("CANBAO_DATABASE_URL")
+        self.has_own_database = given is None
+        self.database_url = given or self.postgres.url
         self.logs = self.state_dir / "logs"
 
     @classmethod
     def on_free_ports(cls, state_dir: Path, **more: float) -> Self:
         """For tests and the demo: never in the way of another stack."""
-        return cls(state_dir, ports={name: _free_port() for name in PORTS}, **more)  # type: ignore[arg-type]
+        return cls(state_dir, ports={name: _free_port() for name in PORTS}, is_borrowed=True, **more)  # type: ignore[arg-type]
 
     def url(self, part: str) -> str:
         return f"http://127.0.0.1:{self.ports[part]}"
@@ -109,7 +113,7 @@ class Stack:
         metrics = self.state_dir / "metrics"
         shutil.rmtree(metrics, ignore_errors=True)
         metrics.mkdir(parents=True)
-        if "CANBAO_DATABASE_URL" not in os.environ:
+        if self.has_own_database:
             self.postgres.__enter__()
         secrets, sandbox = self.state_dir / "secrets", self.state_dir / "sandbox"
         self.run([str(BIN / "python"), "-m", "sandbox", "issue", "--home", str(sandbox), "--secrets", str(secrets)])
@@ -175,6 +179,8 @@ class Stack:
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         self.postgres.leave()
+        if self.is_borrowed:
+            self.postgres.throw_away()
 
 
 def _free_port() -> int:

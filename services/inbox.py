@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import select, text
+import psycopg
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 
 from models.base import new_id
 from models.inbox import Notice, NoticeState
@@ -18,20 +20,22 @@ from services.errors import NotFound
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from sqlalchemy import Engine
     from sqlalchemy.orm import Session
 
     from providers.protocols import PaymentNews
     from services.ports import Ports
 
-RECEIVE = text("""
+RECEIVE = """
     INSERT INTO notices (
         id, merchant_account, notification_id, miniprogram, kind, payment_no, provider_payment_no, amount_fen, currency,
         happened_at, refund_no, provider_refund_no, refund_fen, refunded_total_fen, content_sealed, received_at)
     VALUES (
-        :id, :merchant_account, :notification_id, :miniprogram, :kind, :payment_no, :provider_payment_no, :amount_fen, :currency,
-        :happened_at, :refund_no, :provider_refund_no, :refund_fen, :refunded_total_fen, :content_sealed, :received_at)
+        %(id)s, %(merchant_account)s, %(notification_id)s, %(miniprogram)s, %(kind)s, %(payment_no)s, %(provider_payment_no)s,
+        %(amount_fen)s, %(currency)s, %(happened_at)s, %(refund_no)s, %(provider_refund_no)s, %(refund_fen)s,
+        %(refunded_total_fen)s, %(content_sealed)s, %(received_at)s)
     ON CONFLICT (merchant_account, notification_id) DO NOTHING
-""")
+"""
 
 
 def receive(ports: Ports, *, miniprogram: str, news: PaymentNews, raw: bytes | None) -> bool:
@@ -60,7 +64,33 @@ def receive(ports: Ports, *, miniprogram: str, news: PaymentNews, raw: bytes | N
         "received_at": ports.now(),
     }
     with ports.begin() as session:
-        return session.connection().execute(RECEIVE, row).rowcount == 1
+        return _insert(session, row) == 1
+
+
+def _insert(session: Session, row: dict[str, Any]) -> int:
+    """The only statement of its transaction, so it commits itself, straight at the driver: one trip to the database instead of three.
+
+    It took a third off the letterbox's work (`make bench`). Raises DBAPIError, which names no values.
+    """
+    engine = cast("Engine", session.get_bind())
+    is_lost = False
+    try:
+        pooled = engine.raw_connection()
+        driver = cast("psycopg.Connection", pooled.driver_connection)
+        try:
+            driver.autocommit = True
+            rows = driver.execute(RECEIVE, row, prepare=True).rowcount
+            driver.autocommit = False
+        except BaseException:
+            is_lost = bool(driver.closed)
+            pooled.invalidate()
+            raise
+    except psycopg.Error as fault:
+        if is_lost:
+            engine.dispose()  # its neighbours in the pool were lost with it
+        raise DBAPIError("INSERT INTO notices", None, fault, connection_invalidated=is_lost) from None
+    pooled.close()
+    return rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +111,7 @@ NEXT_STEPS = {
     "UNCLAIMED": "钱在 unknown 账户：在商户平台按对方单号查明来源，再转入正确账户或原路退回",
     "WRONG_AMOUNT": "钱在 surplus 账户：金额与订单不符，核对后原路退回付款人",
     "SURPLUS": "钱在 surplus 账户：所缴月份已由他人缴纳，原路退回付款人",
-    "REFUND_SEEN": "对方已退款而本系统未发起：在商户平台查明操作人，并冲正已缴月份",
+    "REFUND_SEEN": "对方已退款而本系统未发起：在商户平台查明操作人；月份已记为已缴的，再冲正该月份",
     "REFUND_FAILED": "对方退款未成功：在商户平台处理异常退款",
     "WRONG_CURRENCY": "币种不是人民币，未记账：与支付平台核实",
     "CONTRADICTION": "通知与已入账的结果矛盾：与支付平台核实，账目以已付款为准",

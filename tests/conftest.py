@@ -78,12 +78,12 @@ class Server:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """The embedded server (or CANBAO_TEST_DATABASE_URL); left running only if somebody else uses it too."""
-    given = os.environ.get("CANBAO_TEST_DATABASE_URL")
+    """The embedded server (TEST_POSTGRES says which), or the one that TEST_DATABASE_URL names; left running only if somebody else uses it too."""
+    given = os.environ.get("TEST_DATABASE_URL")
     if given:
         yield Server(given)
         return
-    major = os.environ.get("CANBAO_TEST_POSTGRES", "18")
+    major = os.environ.get("TEST_POSTGRES", "18")
     with EmbeddedPostgres(HOME / ".canbao" / "tests", major=major) as embedded:
         yield Server(embedded.url, embedded)
 

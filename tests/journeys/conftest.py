@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import subprocess
 import sys
 import threading
@@ -100,8 +99,6 @@ class Town:
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    if "CANBAO_DATABASE_URL" in os.environ:
-        pytest.skip("journeys bring a database of their own")
     folder = tmp_path_factory.mktemp("town")
     with Stack.on_free_ports(folder / "state", notice_time_scale=0.05) as stack:
         town = Town(stack)
