@@ -225,17 +225,25 @@ def ask_now(ports: Ports, payment_no: str) -> None:
 
 def close_stale(ports: Ports, *, limit: int = 100) -> int:
     """The sweep: close what has lapsed, at the provider first; answers how many are over. One that cannot be closed is left for later."""
+    return sum(close_payment(ports, payment_no) for payment_no in _claim_stale(ports, limit=limit))
+
+
+def _claim_stale(ports: Ports, *, limit: int) -> list[str]:
+    """What has lapsed, the least recently tried first: those that cannot be closed must not stand before those that can."""
     now = ports.now()
     with ports.begin() as session:
         stale = session.scalars(
-            select(Payment.payment_no)
+            select(Payment)
             .join(PaymentOrder, PaymentOrder.id == Payment.order_id)
             .where(
                 PaymentOrder.expires_at <= now,
                 PaymentOrder.state.in_((OrderState.CREATED, OrderState.PREPAY, OrderState.UNKNOWN)),
+                Payment.state.in_(LIVE),
             )
-            .where(Payment.state.in_(LIVE))
-            .order_by(PaymentOrder.expires_at)
+            .order_by(Payment.last_asked_at.asc().nulls_first(), PaymentOrder.expires_at)
             .limit(limit)
+            .with_for_update(of=Payment, skip_locked=True)
         ).all()
-    return sum(close_payment(ports, payment_no) for payment_no in stale)
+        for payment in stale:
+            payment.last_asked_at = now
+        return [payment.payment_no for payment in stale]
