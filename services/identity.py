@@ -281,13 +281,15 @@ def _open_started(ports: Ports, check: FaceCheck) -> tuple[str, dict[str, str]]:
 def finish_face_check(ports: Ports, *, account: Account, check_id: uuid.UUID) -> FaceCheckView:
     """The phone says that the person is done: ask the platform's server, and believe only it. Safe to repeat.
 
-    Raises NotFound, ProviderUnavailable.
+    Raises NotFound, ConsentRequired, ProviderUnavailable.
     """
     with ports.begin() as session:
         check = _own_check(session, account=account, check_id=check_id)
         verification = verification_of(session, account=account, now=ports.now())
         if check.state != FaceCheckState.PENDING or verification.state != VerificationState.FACE_PENDING:
             return _view(check, verification)
+        # Taken back meanwhile: then not even the verdict is fetched, and the check lapses by itself.
+        require_consent(session, account_id=account.id, purpose="FACE")
         person, subject = open_given(ports, session, verification, account, purpose="face_check_ask", now=ports.now())
         reference, _ = _open_started(ports, check)
         check_no = check.check_no
