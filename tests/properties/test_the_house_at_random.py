@@ -159,6 +159,9 @@ class House(RuleBasedStateMachine):
             for other, (person, _) in enumerate(self.people):
                 relation = self.world.me_in_list(account) if other == at else self._relation(account, person)
                 self.wishes.append((account, relation, person))
+        # One's own order and a stranger's, so that every story begins with something to happen to.
+        self.somebody_places_an_order(who=0, bills=(0, 1), key="fresh")
+        self.somebody_places_an_order(who=3, bills=(0,), key="fresh")
 
     def _relation(self, account, person):
         from models.people import Person
@@ -213,6 +216,22 @@ class House(RuleBasedStateMachine):
         ):
             if order_no not in known:
                 self.placed.append((by_id[payer], order_no, payment_no, program))
+
+    @precondition(lambda self: self.placed)
+    @rule(which=st.integers(0, 99), other=st.integers(0, 99))
+    def months_are_paid_twice_over_two_channels(self, which: int, other: int) -> None:
+        """An order is cancelled, somebody orders the same person's months again, and both cashiers take the money."""
+        _, order_no, payment_no, program = self.placed[which % len(self.placed)]
+        if self.ports.payments[program].news.get(payment_no) is None or self.world.read_order_row(order_no).state != "PREPAY":
+            return
+        self.somebody_looks_or_cancels(which=which, cancels=True)
+        person_id = self.world.read_order_row(order_no).person_id
+        theirs = [at for at, (_, _, person) in enumerate(self.wishes) if person.id == person_id]
+        count = len(self.placed)
+        self.somebody_places_an_order(who=theirs[other % len(theirs)], bills=(0, 1), key="fresh")
+        self.the_payer_pays(which=which % count, off_by=0, even_if_closed=True)
+        if len(self.placed) > count:
+            self.the_payer_pays(which=count, off_by=0, even_if_closed=True)
 
     @precondition(lambda self: self.placed)
     @rule(which=st.integers(0, 99), cancels=st.booleans())
