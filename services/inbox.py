@@ -6,12 +6,12 @@ An acknowledgement means "I have it", so `receive` is one statement and its comm
 from __future__ import annotations
 
 import uuid
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
 
 from models.base import new_id
 from models.inbox import Notice, NoticeState
@@ -70,27 +70,23 @@ def receive(ports: Ports, *, miniprogram: str, news: PaymentNews, raw: bytes | N
 def _insert(session: Session, row: dict[str, Any]) -> int:
     """The only statement of its transaction, so it commits itself, straight at the driver: one trip to the database instead of three.
 
-    It took a third off the letterbox's work (`make bench`). Raises DBAPIError, which names no values.
+    It took a quarter off the letterbox's work (`make bench`).
     """
-    engine = cast("Engine", session.get_bind())
-    is_lost = False
     try:
-        pooled = engine.raw_connection()
-        driver = cast("psycopg.Connection", pooled.driver_connection)
-        try:
-            driver.autocommit = True
-            rows = driver.execute(RECEIVE, row, prepare=True).rowcount
-            driver.autocommit = False
-        except BaseException:
-            is_lost = bool(driver.closed)
-            pooled.invalidate()
-            raise
-    except psycopg.Error as fault:
-        if is_lost:
-            engine.dispose()  # its neighbours in the pool were lost with it
-        raise DBAPIError("INSERT INTO notices", None, fault, connection_invalidated=is_lost) from None
-    pooled.close()
-    return rows
+        with closing(cast("Engine", session.get_bind()).raw_connection()) as pooled:
+            driver = cast("psycopg.Connection", pooled.driver_connection)
+            try:
+                driver.autocommit = True
+                return driver.execute(RECEIVE, row, prepare=True).rowcount
+            finally:
+                if driver.closed:
+                    pooled.invalidate()
+                else:
+                    driver.autocommit = False
+    except psycopg.Error:
+        # The usual way says what is wrong in the house's words, and knows how to replace lost connections; and the insert is its
+        # own guard, so twice is safe.
+        return session.connection().exec_driver_sql(RECEIVE, row).rowcount
 
 
 @dataclass(frozen=True, kw_only=True)

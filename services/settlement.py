@@ -10,13 +10,14 @@ unique by the database's own constraints, never by the hope that a notice comes 
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from config.logs import logger
-from services.settlement_decide import Batch
+from services.settlement_decide import PARKED, Batch
 from services.settlement_read import read_batch
 from services.settlement_write import BatchDisagrees, write_batch
 
@@ -54,8 +55,11 @@ def _settle_together(ports: Ports, *, payment_no: str | None, limit: int) -> int
         batch = Batch(held, now=now)
         batch.decide_all()
         write_batch(session, batch)
+    # One line a batch, and one for each notice that a person must look at: the rows tell the rest (`canbao explain`).
+    log.info("batch.settled", notices=len(batch.outcomes), outcomes=Counter(str(outcome) for _, outcome in batch.outcomes))
     for notice, outcome in batch.outcomes:
-        log.info("notice.settled", payment_no=notice.payment_no, outcome=outcome, notice_id=str(notice.id))
+        if outcome in PARKED:
+            log.warning("notice.parked", payment_no=notice.payment_no, outcome=outcome, notice_id=str(notice.id))
     return len(held.notices)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy import Connection, TextClause
     from sqlalchemy.orm import Session
@@ -89,13 +90,13 @@ def write_batch(session: Session, batch: Batch) -> None:
     _update_payments(connection, batch)
     orders = [order for order in batch.held.orders.values() if order.state != order.read_state]
     _exactly(connection, UPDATE_ORDERS, len(orders), {
-        "ids": [o.id for o in orders], "old": [o.read_state for o in orders], "new": [str(o.state) for o in orders],
+        "ids": [o.id for o in orders], "old": [o.read_state for o in orders], "new": [o.state for o in orders],
         "whys": [o.closed_why for o in orders],
     })  # fmt: skip
     bills = [bill for lines in batch.held.bills.values() for bill in lines]
     moved = [bill for bill in bills if bill.state != bill.read_state]
     _exactly(connection, UPDATE_BILLS, len(moved), {
-        "ids": [b.id for b in moved], "old": [b.read_state for b in moved], "new": [str(b.state) for b in moved],
+        "ids": [b.id for b in moved], "old": [b.read_state for b in moved], "new": [b.state for b in moved],
     })  # fmt: skip
     lines = [bill for bill in bills if bill.live != bill.read_live]
     _exactly(connection, UPDATE_LINES, len(lines), {
@@ -111,7 +112,7 @@ def write_batch(session: Session, batch: Batch) -> None:
     notices = batch.notice_rows()
     ids, states, outcomes, ats = (list(column) for column in zip(*notices, strict=True))
     _exactly(connection, UPDATE_NOTICES, len(notices), {
-        "ids": ids, "states": [str(s) for s in states], "outcomes": [str(o) for o in outcomes], "ats": ats,
+        "ids": ids, "states": states, "outcomes": outcomes, "ats": ats,
     })  # fmt: skip
 
 
@@ -121,7 +122,7 @@ def _update_payments(connection: Connection, batch: Batch) -> None:
     refunded = {row[0] for row in batch.refunds}
     changed = [p for p in held.values() if p.state != p.read_state or p.id in refunded]
     _exactly(connection, UPDATE_PAYMENTS, len(changed), {
-        "ids": [p.id for p in changed], "old": [p.read_state for p in changed], "new": [str(p.state) for p in changed],
+        "ids": [p.id for p in changed], "old": [p.read_state for p in changed], "new": [p.state for p in changed],
         "provider_nos": [p.provider_payment_no for p in changed], "paid_ats": [p.paid_at for p in changed],
         "refunded": [p.refunded_fen for p in changed],
     })  # fmt: skip
@@ -132,19 +133,27 @@ def _insert_rows(connection: Connection, table: str, rows: Iterable[tuple[Any, .
     if not columns:
         return
     statement, names = INSERTS[table]
-    connection.execute(
-        statement, {name: [_plain(value) for value in column] for name, column in zip(names, columns, strict=True)}
-    )
+    connection.execute(statement, {name: _array(column) for name, column in zip(names, columns, strict=True)})
 
 
-def _plain(value: Any) -> Any:
-    # psycopg would send a StrEnum as an enum of its own.
-    return str(value) if isinstance(value, str) else value
+def _array(values: Sequence[Any]) -> str:
+    """An array as PostgreSQL reads it. The driver's own way with lists took a seventh of all settling."""
+    return "{" + ",".join(map(_element, values)) + "}"
+
+
+def _element(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, datetime):
+        return f'"{value.isoformat()}"'
+    return str(value)  # numbers, UUIDs and truth have nothing to escape
 
 
 def _exactly(connection: Connection, statement: TextClause, count: int, given: dict[str, list[Any]]) -> None:
     if count == 0:
         return
-    touched = connection.execute(statement, given).rowcount
+    touched = connection.execute(statement, {name: _array(values) for name, values in given.items()}).rowcount
     if touched != count:
         raise BatchDisagrees(f"{statement.text.split()[1]}: {touched} rows of {count}")
