@@ -7,11 +7,14 @@ stays `doing` until somebody retries it, and a lost database ends the worker wit
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from procrastinate import App, Blueprint, JobContext, PsycopgConnector
+from procrastinate.exceptions import UniqueViolation
+from procrastinate.jobs import Status
 from sqlalchemy import text
 
 from config.logs import logger
@@ -91,8 +94,13 @@ async def retry_stalled(context: JobContext, timestamp: int) -> None:  # noqa: A
     """Jobs whose worker was killed are put back: they would stay `doing` for ever."""
     manager = context.app.job_manager
     for job in await manager.get_stalled_jobs():
-        log.warning("job.put_back", task=job.task_name)
-        await manager.retry_job(job)
+        try:
+            await manager.retry_job(job)
+            log.warning("job.put_back", task=job.task_name)
+        except UniqueViolation:
+            # One of its kind waits already, and that one will find all there is to do.
+            await manager.finish_job(job, status=Status.ABORTED, delete_job=True)
+            log.warning("job.let_go", task=job.task_name)
 
 
 def run(ports: Ports, *, conninfo: str) -> None:
@@ -115,20 +123,22 @@ async def _run(ports: Ports, conninfo: str) -> None:
     }
     log.info("worker.started")
     while not stop.is_set():
-        try:
-            async with app.open_async():
-                await _until_stopped(app, options, stop)
-        except OSError as fault:
-            log.error("worker.database_lost", fault=type(fault).__name__)  # noqa: TRY400 - no traceback: it holds values
+        await _until_stopped(asyncio.create_task(_work(app, options)), stop)
         if not stop.is_set():
-            # A restarted database ends it with exit 0 and no error: it is simply entered again.
+            # A restarted database ends it with exit 0 and no error, a missing one with an error: it is entered again.
             log.warning("worker.entered_again")
-            await asyncio.sleep(REENTER_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), REENTER_SECONDS)
     log.info("worker.stopped")
 
 
-async def _until_stopped(app: App, options: dict[str, Any], stop: asyncio.Event) -> None:
-    worker = asyncio.create_task(app.run_worker_async(**options))
+async def _work(app: App, options: dict[str, Any]) -> None:
+    async with app.open_async():
+        await app.run_worker_async(**options)
+
+
+async def _until_stopped(worker: asyncio.Task[None], stop: asyncio.Event) -> None:
+    """Until it ends or we are told to stop; then the job in hand is waited for."""
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait({worker, stopped}, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()

@@ -7,10 +7,10 @@ each payment and each refund leaves a notice in the outbox, which the tests deli
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from providers.protocols import (
     BadSignature,
@@ -28,6 +28,10 @@ from providers.protocols import (
     StartedFaceCheck,
 )
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SLOW_SECONDS = 2.0
 EMPTY: dict[str, Any] = {"trades": {}, "outbox": [], "faces": {}, "fails": [], "now": None}
 
 
@@ -55,7 +59,7 @@ class Bank:
         return said
 
     def will_fail(self, verb: str, how: str) -> None:
-        """The next call of this verb: "unreachable" (nothing done), "silent" (done, but no answer) or "refused"."""
+        """The next call of this verb: "unreachable" (nothing done), "silent" (done, but no answer), "refused", "slow"."""
         self.change(lambda known: known["fails"].append([verb, how]))
 
     def mood(self, verb: str) -> str | None:
@@ -110,7 +114,12 @@ class Bank:
         def take(known: dict[str, Any]) -> None:
             trade = known["trades"][payment_no]
             trade["refunded_fen"] += amount_fen
-            back = {"kind": NewsKind.REFUNDED, "refund_no": f"R{payment_no}", "refund_fen": amount_fen, "happened_at": at.isoformat()}
+            back = {
+                "kind": NewsKind.REFUNDED,
+                "refund_no": f"R{payment_no}",
+                "refund_fen": amount_fen,
+                "happened_at": at.isoformat(),
+            }
             known["outbox"].append({**_told(payment_no, trade), **back, "notification_id": f"refund-{payment_no}"})
 
         self.change(take)
@@ -193,8 +202,12 @@ class BankPayments:
         return OpenedPayment(handle=f"handle-{payment_no}")
 
     def ask(self, payment_no: str) -> PaymentNews:
-        if self.bank.mood("ask"):
+        mood = self.bank.mood("ask")
+        if mood == "unreachable":
             raise ProviderUnreachable("down")
+        if mood == "slow":
+            (self.bank.path.parent / "asking").touch()
+            time.sleep(SLOW_SECONDS)
         trade = self.bank.trades().get(payment_no)
         if trade is None:
             return PaymentNews(notification_id=f"query:{payment_no}:NOT_FOUND:", kind=NewsKind.NOT_FOUND, payment_no=payment_no)

@@ -109,7 +109,11 @@ def story(name: str, **more: Any) -> Callable[[Callable[[Stage], None]], Callabl
 def a_payer_with_a_bill(stage: Stage, *, miniprogram: str = WECHAT) -> World:
     world = World(stage.ports)
     person = world.person()
-    bills = [bill for insurance_type in ("110", "310") for bill in world.bills(world.enrollment(person, insurance_type=insurance_type))]
+    bills = [
+        bill
+        for insurance_type in ("110", "310")
+        for bill in world.bills(world.enrollment(person, insurance_type=insurance_type))
+    ]
     payer = world.account(person, miniprogram=miniprogram)
     stage.cast |= {
         "payer": str(payer.id),
