@@ -33,6 +33,7 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 def install(app: APIFlask) -> None:
     app.url_map.merge_slashes = False  # an odd path is unknown, not redirected
+    app.config["AUTO_SERVERS"] = False  # the document would name whatever host its first reader asked for
     errors.install(app)
     app.before_request(_begin_request)
     app.before_request(guard_request)

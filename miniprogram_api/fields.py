@@ -19,6 +19,7 @@ from marshmallow import RAISE, ValidationError
 
 from miniprogram_api.errors import DoorRefusal, is_ours
 
+LARGEST_BODY_BYTES: Final = 64 * 1024
 DEEPEST: Final = 20
 BIGGEST_INTEGER_DIGITS: Final = 18
 """BIGINT holds 18 digits whatever they are."""
@@ -39,8 +40,15 @@ def guard_request() -> None:
     raw = request.get_data(cache=True)
     if not raw:
         return
+    if len(raw) > LARGEST_BODY_BYTES:
+        raise DoorRefusal(413)
     if request.mimetype != "application/json":
         raise DoorRefusal(415)
+    if faults := dict(_unholdable(_read(raw))):
+        raise DoorRefusal(422, errors=faults)
+
+
+def _read(raw: bytes) -> dict[str, Any]:
     if _depth(raw) > DEEPEST:
         raise DoorRefusal(400, code="JSON_TOO_DEEP")
     try:
@@ -55,8 +63,7 @@ def guard_request() -> None:
         raise DoorRefusal(400) from None
     if not isinstance(given, dict):
         raise DoorRefusal(400)
-    if faults := dict(_unholdable(given)):
-        raise DoorRefusal(422, errors=faults)
+    return given
 
 
 def _depth(raw: bytes) -> int:

@@ -13,6 +13,7 @@ import pytest
 
 from tests.conftest import fresh_database, ports_to
 from tests.doors.house import House
+from tests.doors.letters import Letterbox
 from tests.factories import World
 
 if TYPE_CHECKING:
@@ -50,3 +51,18 @@ def house(shared_database, rulebook, seals, clock) -> Iterator[House]:
 def lone_house(ports, world, clock) -> House:
     """The JSON door, over a database of its own."""
     return House(ports=ports, world=world, clock=clock)
+
+
+@pytest.fixture
+def letterbox(shared_database, rulebook, seals, clock) -> Iterator[Letterbox]:
+    """The letterbox with the real adapters, over the database that all stories share."""
+    with ports_to(shared_database, rulebook=rulebook, seals=seals, clock=clock) as ports:
+        world = World(ports)
+        world._numbers = PEOPLE
+        yield Letterbox(ports=ports, world=world, clock=clock)
+
+
+@pytest.fixture
+def lone_letterbox(ports, world, clock) -> Letterbox:
+    """The letterbox over a database of its own, for whoever breaks it."""
+    return Letterbox(ports=ports, world=world, clock=clock)

@@ -159,7 +159,7 @@ def document_faults(document: dict[str, Any]) -> list[str]:
     return found
 
 
-def _operation_faults(  # noqa: PLR0912 - one long list of small questions
+def _operation_faults(  # noqa: C901, PLR0912 - one long list of small questions
     path: str, method: str, operation: dict[str, Any], at: str, document: dict[str, Any]
 ) -> list[str]:
     found = [f"{at}: no {name}" for name in ("operationId", "summary", "responses", "tags") if not operation.get(name)]

@@ -64,7 +64,9 @@ def test_every_route_of_the_api_is_in_it_and_nothing_else(app):
 def test_every_refusal_in_it_is_in_the_house(app):
     from miniprogram_api.errors import DOOR_CODES
 
-    known = set(BusinessError.family) | {code for code, *_ in DOOR_CODES.values()} | {"JSON_TOO_DEEP", "IDEMPOTENCY_KEY_MISSING"}
+    known = (
+        set(BusinessError.family) | {code for code, *_ in DOOR_CODES.values()} | {"JSON_TOO_DEEP", "IDEMPOTENCY_KEY_MISSING"}
+    )
 
     assert {code for _, code in contract.promised_pairs()} <= known
 

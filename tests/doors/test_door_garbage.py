@@ -77,6 +77,23 @@ def test_garbage_is_told_apart_and_leaves_nothing(house, operation):
     assert ask.send(house).status_code < 300
 
 
+@pytest.mark.parametrize("length", [64 * 1024 - 1, 64 * 1024, 64 * 1024 + 1, 64 * 1024 + 2, 200_000])
+@pytest.mark.parametrize("chunked", [True, False])
+def test_the_limit_holds_to_the_byte_however_the_length_is_told(house, chunked, length):
+    good = json.dumps({"miniprogram": "jiangsu-tax-wechat", "code": "c0de"}).encode()
+    unsaid = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": ""}
+
+    # White space behind the JSON: cut off in the middle, it would still be a good request.
+    response = house.app.test_client().post(
+        f"{API}/sessions",
+        data=good + b" " * (length - len(good)),
+        content_type="application/json",
+        environ_overrides=unsaid if chunked else {},
+    )
+
+    assert response.status_code == (201 if length <= 64 * 1024 else 413)
+
+
 @pytest.mark.parametrize("operation", WITH_BODY)
 def test_no_content_type_is_not_json(house, operation):
     ask = GOOD[operation](house)
