@@ -35,6 +35,8 @@ def guard_request() -> None:
         return
     if UNHOLDABLE.search(request.path):
         raise DoorRefusal(404)
+    if request.url_rule is None:
+        return  # unknown, whatever it brought
     if request.method not in METHODS_WITH_BODY:
         return
     raw = request.get_data(cache=True)

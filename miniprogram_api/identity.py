@@ -102,7 +102,7 @@ def start_face_check(given: dict[str, Any]) -> Any:  # noqa: ARG001 - an empty o
 
 
 @door.post("/identity/face-checks/<uuid:check_id>/finished")
-@endpoint(door, takes=Nothing, returns=FaceCheckOut, fails=[NotFound, ProviderUnavailable])
+@endpoint(door, takes=Nothing, returns=FaceCheckOut, fails=[NotFound, ConsentRequired, ProviderUnavailable])
 def finish_face_check(check_id: uuid.UUID, given: dict[str, Any]) -> Any:  # noqa: ARG001 - an empty object today
     """The phone is back from the camera: ask the platform and tell its verdict."""
     return identity.finish_face_check(ports(), account=me(), check_id=check_id)

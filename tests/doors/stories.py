@@ -395,6 +395,14 @@ def _(house: House) -> Ask:
     return replace(finish_face_check(house), account=somebody(house))
 
 
+@refused("finish_face_check", "CONSENT_REQUIRED")
+def _(house: House) -> Ask:
+    ask = finish_face_check(house)
+    (consent,) = house.world.agree(ask.account, "FACE")
+    house.phone(ask.account).delete(f"/consents/{consent.id}")
+    return ask
+
+
 @refused("finish_face_check", "PROVIDER_UNAVAILABLE")
 def _(house: House) -> Ask:
     house.ports.faces[WECHAT].fails.append(("ask", ProviderUnreachable("down")))
