@@ -26,6 +26,8 @@ BIN: Final = Path(sys.executable).parent
 READY_WITHIN_SECONDS: Final = 60
 STOP_WITHIN_SECONDS: Final = 15
 PORTS: Final = {"web": 8000, "letterbox": 8001, "sandbox": 8100}
+SAYS_WHEN_READY: Final = {"settle": "settle.started", "worker": "worker.started"}
+"""Parts without a port say it in their log."""
 
 
 class StackFault(Exception):
@@ -43,6 +45,8 @@ class Stack:
     is_borrowed: bool = False
     """A world of its own: never the database of the environment, and nothing of it stays."""
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _log_begins: dict[str, int] = field(default_factory=dict)
+    """Where in its log a part's present life begins."""
 
     def __post_init__(self) -> None:
         self.postgres = EmbeddedPostgres(self.state_dir, major=os.environ.get("CANBAO_EMBEDDED_POSTGRES", "18"))
@@ -64,7 +68,8 @@ class Stack:
         sandbox = self.url("sandbox")
         multiprocess = self.state_dir / "metrics"
         return {
-            **os.environ,
+            # Ours, but of the tests: a setting that nobody knows would stop the start.
+            **{name: value for name, value in os.environ.items() if not name.startswith("CANBAO_TEST_")},
             "CANBAO_MODE": "sandbox",
             "CANBAO_STATE_DIR": str(self.state_dir),
             "CANBAO_DATABASE_URL": self.database_url,
@@ -97,7 +102,7 @@ class Stack:
             self.prepare()
             for part in ("sandbox", "web", "letterbox", "settle", "worker"):
                 self.start(part)
-            for part in PORTS:
+            for part in self.processes:
                 self.wait_for(part)
         except BaseException:
             self.stop_all()
@@ -131,6 +136,7 @@ class Stack:
 
     def start(self, part: str) -> None:
         with (self.logs / f"{part}.log").open("ab") as log:
+            self._log_begins[part] = log.tell()
             self.processes[part] = subprocess.Popen(  # noqa: S603 - our own commands, no shell
                 self.command(part),
                 env=self.environment,
@@ -149,19 +155,28 @@ class Stack:
         process.wait()
 
     def wait_for(self, part: str) -> None:
-        """Until a part answers. Raises StackFault when it ends or never does."""
-        path = "/_sandbox/state" if part == "sandbox" else "/readyz"
+        """Until a part answers, or says that it has begun. Raises StackFault when it ends or never does."""
         deadline = time.monotonic() + READY_WITHIN_SECONDS
         while time.monotonic() < deadline:
             process = self.processes[part]
             if process.poll() is not None:
                 break
-            with contextlib.suppress(requests.RequestException):
-                if requests.get(self.url(part) + path, timeout=2).ok:
-                    return
+            if self._is_ready(part):
+                return
             time.sleep(0.1)
         tail = (self.logs / f"{part}.log").read_text(errors="replace")[-1500:]
         raise StackFault(f"{part} does not come up; its log {self.logs / part}.log ends:\n{tail}")
+
+    def _is_ready(self, part: str) -> bool:
+        if part in SAYS_WHEN_READY:
+            with (self.logs / f"{part}.log").open("rb") as log:
+                log.seek(self._log_begins[part])
+                return SAYS_WHEN_READY[part].encode() in log.read()
+        path = "/_sandbox/state?limit=0" if part == "sandbox" else "/readyz"
+        try:
+            return requests.get(self.url(part) + path, timeout=2).ok
+        except requests.RequestException:
+            return False
 
     def ended(self) -> list[str]:
         """Parts that ended by themselves."""
