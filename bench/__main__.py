@@ -52,7 +52,11 @@ def main() -> int:
     if given.rounds:
         size = type(size)(**{**vars(size), "rounds": given.rounds})
     seed = given.seed if given.seed is not None else random.SystemRandom().randrange(1_000_000)
-    console.print(f"seed {seed}; load, app and PostgreSQL {given.postgres} share {os.cpu_count()} cores", highlight=False)
+    busy = os.getloadavg()[0]
+    console.print(
+        f"seed {seed}; load, app and PostgreSQL {given.postgres} share {os.cpu_count()} cores, on which {busy:.1f} others ran",
+        highlight=False,
+    )
     started = time.monotonic()
 
     def say(what: str) -> None:
@@ -66,7 +70,9 @@ def main() -> int:
             generators.close()
     say("done")
     Console().print(_table(found, rounds=size.rounds))
-    print(json.dumps(_line(found, seed=seed, size=size, seconds=time.monotonic() - started, postgres=given.postgres)))
+    print(
+        json.dumps(_line(found, seed=seed, size=size, seconds=time.monotonic() - started, postgres=given.postgres, busy=busy))
+    )
     return 0
 
 
@@ -101,6 +107,7 @@ def _line(found: dict[str, list[float]], **more: Any) -> dict[str, Any]:
         "rounds": more["size"].rounds,
         "seconds": round(more["seconds"], 1),
         "cores": os.cpu_count(),
+        "load_average_before": round(more["busy"], 2),
         "postgres": more["postgres"],
     }
 

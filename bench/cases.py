@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bench.assess import Assessing
 from bench.machines import PROGRAM, SERVED
 from bench.seed import Debtors
+from services.settlement import BATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +26,7 @@ CONNECTIONS: Final = 8
 MANY_CONNECTIONS: Final = 32
 PACE: Final = 0.65
 """Of the sustained throughput: the load under which a person's wait is measured."""
+ENOUGH: Final = 1.5
 EMPTY_INBOX_WITHIN_SECONDS: Final = 60
 WARMING: Final = -1
 
@@ -83,6 +85,7 @@ class Bench:
         self.machines, self.generators, self.size, self.seed, self.say = machines, generators, size, seed, say
         self.found: dict[str, list[float]] = defaultdict(list)
         self._run = 0
+        self._rates: dict[str, float] = {}
         rounds = size.rounds + 1  # and one to warm up
         with machines.connect() as connection:
             say("seeding people who owe")
@@ -120,11 +123,10 @@ class Bench:
 
     def _round(self, number: int) -> None:
         self.say("warming up" if number == WARMING else f"round {number + 1} of {self.size.rounds}")
-        most = self.size.most
         empty = self._drive("empty", "/empty", self.verified, cycle=True)
         verify = self._drive("verify-only", f"/verify-only/{PROGRAM}", self.verified, cycle=True)
-        door, one_bill = self._knock(self.debtors.take(most, bills=1))
-        crowd, three_bills = self._knock(self.debtors.take(most, bills=3), connections=MANY_CONNECTIONS)
+        door, one_bill = self._knock("door", bills=1)
+        crowd, three_bills = self._knock("crowd", bills=3, connections=MANY_CONNECTIONS)
         self._note("empty_per_s", empty.per_second)
         self._note("verify_only_per_s", verify.per_second)
         self._note("door_per_s", door.per_second)
@@ -140,7 +142,7 @@ class Bench:
             self._note("settle_per_s", _rate(self._settled(connection, one_bill)))
             self._note("settle_per_s_3_bills", _rate(self._settled(connection, three_bills)))
 
-            together, run = self._knock(self.debtors.take(most, bills=1))
+            together, run = self._knock("together", bills=1)
             moments = sorted(self._settled(connection, run, wait=True).values())
             during = [moment for moment in moments if moment <= together.last]
             # The first batch waits for the door to have something; from then on they run together.
@@ -151,7 +153,7 @@ class Bench:
             self._note("behind_at_end", len(moments) - len(during))
 
             rate = PACE * min(sustained, together.per_second)
-            paced, run = self._knock(self.debtors.take(self.size.paced, bills=1), rate=rate)
+            paced, run = self._knock("paced", bills=1, rate=rate)
             settled = self._settled(connection, run, wait=True)
             waits = [max(settled[notice] - acked, 0.0) for notice, acked in paced.acks]
             self._note("paced_per_s", rate)
@@ -160,8 +162,16 @@ class Bench:
             self._note("paced_door_p99_ms", 1000 * percentile(paced.latencies, 99))
             self.machines.stop("settle")
 
-    def _knock(self, owed: list[Any], *, connections: int = CONNECTIONS, rate: float | None = None) -> tuple[Driven, str]:
+    def _knock(self, case: str, *, bills: int, connections: int = CONNECTIONS, rate: float | None = None) -> tuple[Driven, str]:
+        """Fresh notices at the letterbox; answers what came of them, and how their ids end."""
+        if rate is None:
+            # Signing takes longer than sending, so no more are signed than the last round's speed calls for.
+            count = min(self.size.most, int(ENOUGH * self._rates.get(case, self.size.most) * self.size.seconds) + BATCH)
+        else:
+            count = min(self.size.paced, int(rate * self.size.seconds) + BATCH)
+        owed = self.debtors.take(count, bills=bills)
         driven = self._drive("letterbox", DOOR, owed, connections=connections, rate=rate)
+        self._rates[case] = driven.per_second
         return driven, f"{self._run:08d}"
 
     def _drive(
