@@ -160,19 +160,23 @@ def worker() -> None:
 
 @click.command("inbox")
 @click.option("--resolve", metavar="NOTICE_ID", help="Mark a parked notice as dealt with.")
+@click.option("--again", metavar="NOTICE_ID", help="Settle a CONFLICT again, once what it clashed with is mended.")
 @click.option("--reason", help="What was done about it.")
 @click.option("--who", help="Who did it: a staff member's number.")
-def inbox_command(resolve: str | None, reason: str | None, who: str | None) -> None:
+def inbox_command(resolve: str | None, again: str | None, reason: str | None, who: str | None) -> None:
     """Parked notices: money that waits for a person, and what to do about it."""
     ports = _ports()
-    if resolve:
+    if resolve or again:
         if not reason or not who:
-            raise click.ClickException("--resolve wants --reason and --who, such as --reason '已原路退回' --who S1024")
+            raise click.ClickException("this wants --reason and --who, such as --reason '已原路退回' --who S1024")
         try:
-            inbox.resolve(ports, notice_id=resolve, reason=reason, who=who)
+            if resolve:
+                inbox.resolve(ports, notice_id=resolve, reason=reason, who=who)
+            if again:
+                inbox.settle_again(ports, notice_id=again, reason=reason, who=who)
         except BusinessError:
-            raise click.ClickException(f"no parked notice {resolve} waits") from None
-        click.echo("resolved")
+            raise click.ClickException(f"no such parked notice waits: {resolve or again}") from None
+        click.echo("resolved" if resolve else "back in the queue")
         return
     with ports.begin() as session:
         rows = inbox.parked(session)

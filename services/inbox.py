@@ -138,17 +138,38 @@ def parked(session: Session, *, limit: int = 200) -> list[ParkedNotice]:
 
 def resolve(ports: Ports, *, notice_id: str, reason: str, who: str) -> None:
     """A person has dealt with a parked notice, and says how. The notice and its transfers stay. Raises NotFound."""
+    with ports.begin() as session:
+        notice = _parked(session, notice_id)
+        notice.resolved_at = ports.now()
+        notice.resolution = f"{reason} ({who})"
+
+
+def settle_again(ports: Ports, *, notice_id: str, reason: str, who: str) -> None:
+    """Put a notice that could not be booked (CONFLICT) back into the queue, once what it clashed with is mended. Raises NotFound.
+
+    Only CONFLICT: every other parked notice has moved its money already, and must not move it twice.
+    """
+    with ports.begin() as session:
+        notice = _parked(session, notice_id)
+        if notice.outcome != CONFLICT:
+            raise NotFound
+        notice.state, notice.outcome, notice.settled_at = NoticeState.WAITING, None, None
+        notice.resolution = f"again: {reason} ({who})"
+
+
+CONFLICT = "CONFLICT"
+
+
+def _parked(session: Session, notice_id: str) -> Notice:
     try:
         wanted = uuid.UUID(notice_id)
     except ValueError:
         raise NotFound from None
-    with ports.begin() as session:
-        notice = session.scalar(
-            select(Notice)
-            .where(Notice.id == wanted, Notice.state == NoticeState.PARKED, Notice.resolved_at.is_(None))
-            .with_for_update()
-        )
-        if notice is None:
-            raise NotFound
-        notice.resolved_at = ports.now()
-        notice.resolution = f"{reason} ({who})"
+    notice = session.scalar(
+        select(Notice)
+        .where(Notice.id == wanted, Notice.state == NoticeState.PARKED, Notice.resolved_at.is_(None))
+        .with_for_update()
+    )
+    if notice is None:
+        raise NotFound
+    return notice
