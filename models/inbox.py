@@ -5,11 +5,12 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 from enum import StrEnum
+from typing import ClassVar
 
 from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, new_id, one_of, place
+from models.base import Base, Moves, Stateful, new_id, one_of, place
 
 
 class NoticeState(StrEnum):
@@ -19,7 +20,10 @@ class NoticeState(StrEnum):
     """Its money stands in a named account and a person has to look (`canbao inbox`)."""
 
 
-class Notice(Base):
+_N = NoticeState
+
+
+class Notice(Stateful, Base):
     """A notice (pushed) or an answer with news (pulled). The same key never gets in twice."""
 
     __tablename__ = "notices"
@@ -29,6 +33,16 @@ class Notice(Base):
         Index("ix_notices_waiting", "id", postgresql_where=text("state = 'WAITING'")),
         Index("ix_notices_parked", "id", postgresql_where=text("state = 'PARKED'")),
         Index(None, "payment_no"),
+    )
+
+    MOVES: ClassVar[Moves] = Moves(
+        "notice",
+        {
+            # The settle loop's own two steps are told by `outcome` and `settled_at` on the row; a person's leaves a move.
+            (_N.WAITING, _N.SETTLED): "notice.settled",
+            (_N.WAITING, _N.PARKED): "notice.parked",
+            (_N.PARKED, _N.WAITING): "notice.queued_again",
+        },
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
@@ -57,6 +71,11 @@ class Notice(Base):
     resolved_at: Mapped[datetime | None]
     resolution: Mapped[str | None]
     """What a person did about a parked one, and who."""
+
+    def queue_again(self, *, reason: str, who: str, at: datetime) -> None:
+        """A person mended what it clashed with: the settle loop takes it once more."""
+        self._move(_N.WAITING, who=who, at=at, why=f"notice.queued_again: {reason}")
+        self.outcome, self.settled_at = None, None
 
     @staticmethod
     def content_place(row_id: uuid.UUID) -> str:

@@ -153,8 +153,7 @@ def settle_again(ports: Ports, *, notice_id: str, reason: str, who: str) -> None
         notice = _parked(session, notice_id)
         if notice.outcome != CONFLICT:
             raise NotFound
-        notice.state, notice.outcome, notice.settled_at = NoticeState.WAITING, None, None
-        notice.resolution = f"again: {reason} ({who})"
+        notice.queue_again(reason=reason, who=f"staff:{who}", at=ports.now())
 
 
 CONFLICT = "CONFLICT"
