@@ -256,12 +256,9 @@ MACHINES = {
     bills.ContributionBill: (bills.BillState, bills),
     identity.IdentityVerification: (identity.VerificationState, identity),
     identity.FaceCheck: (identity.FaceCheckState, identity),
+    inbox.Notice: (inbox.NoticeState, inbox),
 }
 PLAIN_STATES = {
-    inbox.NoticeState: (
-        inbox,
-        "Written by settle (WAITING → SETTLED or PARKED). A parked one is resolved by a person; it stays PARKED, with `resolved_at` and `resolution`.",
-    ),
     bills.RecordState: (
         bills,
         "A month that was paid. This release writes PAID; the lists of the tax authority and the registrar, which make the other two, are not read yet.",
@@ -281,7 +278,7 @@ def states_page() -> str:
     parts = [
         (
             "A state changes along a road of its map or not at all: [`Moves.event`](../../models/base.py) raises `IllegalMove` where there is none. "
-            "Every step leaves a row in `moves`: from, to, why, who, when. `why` is the event below; settle adds the reason where it closes an "
+            "Every step leaves a row in `moves`: from, to, why, who, when; but settle's own two steps of a notice are told by the notice's `outcome` and `settled_at`. `why` is the event below; settle adds the reason where it closes an "
             "order (`order.closed:SURPLUS`) and names the surplus (`payment.wrong_amount`)."
         ),
         *(machine(model, states, module) for model, (states, module) in MACHINES.items()),
