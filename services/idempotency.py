@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-CLASH = "pk_idempotency_keys"
-"""The constraint by which the later of two simultaneous presses learns that it is the later one."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
@@ -51,7 +48,7 @@ def known_result(session: Session, asked: Asked) -> str | None:
 
 
 def keep_result(session: Session, asked: Asked, *, result_id: str, now: datetime) -> None:
-    """Remember what this request makes, in the transaction that makes it. A clash is an IntegrityError naming CLASH."""
+    """Remember what this request makes, in the transaction that makes it. The later of two presses meets pk_idempotency_keys."""
     session.add(
         IdempotencyKey(
             account_id=asked.account_id,

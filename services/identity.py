@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from config.logs import logger
 from models.accounts import Account
 from models.audit import PersonalDataAccess
-from models.base import new_id, new_number
+from models.base import constraint_of, new_id, new_number
 from models.identity import FaceCheck, FaceCheckState, IdentityVerification, VerificationState
 from providers.protocols import FaceVerdict, NameVerdict, ProviderError, ProviderRefused, ProviderUnreachable, RealName
 from services.consents import require_consent
@@ -34,7 +34,7 @@ from services.errors import (
     TooManyLookups,
     TooYoung,
 )
-from services.idempotency import CLASH, Asked, fingerprint, forget_result, keep_result, known_result
+from services.idempotency import Asked, fingerprint, forget_result, keep_result, known_result
 from services.insured_persons import add_self
 from services.people import ADULT_ACCOUNT_YEARS, parse_id_number, parse_name
 from services.verification import (
@@ -181,7 +181,7 @@ def start_face_check(ports: Ports, *, account: Account, idempotency_key: str) ->
     try:
         check_id, replayed = _begin_check(ports, account=account, asked=asked)
     except IntegrityError as fault:
-        if CLASH not in str(fault.orig):
+        if constraint_of(fault) != "pk_idempotency_keys":
             raise
         # Two presses at the very same moment: the other one made the check.
         check_id, replayed = _begin_check(ports, account=account, asked=asked)

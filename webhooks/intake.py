@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 from flask import current_app, request
 from prometheus_client import Counter, Histogram
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from config.logs import logger
 from providers.protocols import BadSignature, Channel
@@ -56,6 +56,9 @@ def take_in(*, channel: Channel, miniprogram: str) -> Intake:
         raw = request.get_data(cache=True, parse_form_data=False)
     except RequestEntityTooLarge:
         return _refuse(channel, miniprogram, "oversize")
+    except ClientDisconnected:
+        # Half a letter, or chunks that make no sense: anybody can do that, so nobody is woken.
+        return _refuse(channel, miniprogram, "cut_off")
     if len(raw) > LARGEST_NOTICE_BYTES:
         return _refuse(channel, miniprogram, "oversize")
     try:

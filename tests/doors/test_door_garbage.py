@@ -77,6 +77,23 @@ def test_garbage_is_told_apart_and_leaves_nothing(house, operation):
     assert ask.send(house).status_code < 300
 
 
+def test_half_a_body_is_malformed(house):
+    torn = {"wsgi.input": Torn(), "CONTENT_LENGTH": "100", "CONTENT_TYPE": "application/json"}
+
+    response = house.app.test_client().post(f"{API}/sessions", environ_overrides=torn)
+
+    assert response.json["code"] == "REQUEST_MALFORMED"
+
+
+class Torn:
+    """A body that ends in the middle, as a server's stream tells it."""
+
+    def read(self, _size: int = -1) -> bytes:
+        raise OSError("chunk without an end")
+
+    readline = readinto = read
+
+
 @pytest.mark.parametrize("length", [64 * 1024 - 1, 64 * 1024, 64 * 1024 + 1, 64 * 1024 + 2, 200_000])
 @pytest.mark.parametrize("chunked", [True, False])
 def test_the_limit_holds_to_the_byte_however_the_length_is_told(house, chunked, length):

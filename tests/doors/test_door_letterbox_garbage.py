@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from tests.doors.letters import Letter, counted
-from tests.doors.test_door_garbage import CANARY, RAW
+from tests.doors.test_door_garbage import CANARY, RAW, Torn
 from tests.factories import ALIPAY, WECHAT
 from tests.providers import wire
 
@@ -81,11 +81,28 @@ def test_too_much_is_refused_unread_whether_its_length_is_told_or_not(letterbox)
     assert after == (before[0] + 2, before[1] + 2)
 
 
+def test_half_a_letter_is_refused_and_wakes_nobody(letterbox):
+    before = counted("alipay", ALIPAY, "refused:cut_off")
+    torn = {"wsgi.input": Torn(), "CONTENT_LENGTH": "100"}
+
+    wechat = letterbox.app.test_client().post(WECHAT_PATH, environ_overrides=torn)
+    alipay = letterbox.app.test_client().post(ALIPAY_PATH, environ_overrides=torn)
+
+    assert wechat.status_code == 401
+    assert alipay.data == b"failure"
+    assert counted("alipay", ALIPAY, "refused:cut_off") == before + 1
+    assert {line["level"] for line in letterbox.logged()} == {"warning"}
+
+
 def test_exactly_64_kib_are_read(letterbox):
-    fields = letterbox.alipay_fields()
+    fields = letterbox.alipay_fields(subject="000")
     missing = 64 * 1024 - len(letterbox.alipay(fields).body)
     # How long a signature is in a form differs from one to the next: so look for the one that fits.
-    letters = (letterbox.alipay({**fields, "body": "x" * (missing + off)}) for off in range(-60, 60))
+    letters = (
+        letterbox.alipay({**fields, "subject": f"{take:03d}", "body": "x" * (missing + off)})
+        for take in range(100)
+        for off in range(-8, 8)
+    )
     exact = next(letter for letter in letters if len(letter.body) == 64 * 1024)
 
     assert letterbox.post(exact).data == b"success"
