@@ -151,9 +151,10 @@ def stories(draw) -> Story:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_any_order_duplication_loss_and_batching_of_news_ends_in_the_same_books(ports, world):
     # Inside, so that a failing example shows its story and not the whole house.
-    @settings(max_examples=60)
+    @settings(max_examples=settings().max_examples * 60 // 100)
     @given(story=stories())
     def books_end_as_the_story_says(story: Story) -> None:
         tell(ports, world, story)
