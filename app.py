@@ -74,7 +74,7 @@ def create_app(settings: Settings | None = None, *, doors: Collection[str] = tup
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies, x_proto=settings.trusted_proxies)  # type: ignore[method-assign]
     app.extensions["canbao.settings"] = settings
     # Commands such as `canbao migrate` need no keys and no rulebook, so what opens them waits until somebody asks.
-    app.extensions["canbao.make_ports"] = lambda: ports or build_ports(settings)
+    app.extensions["canbao.make_ports"] = lambda **more: ports or build_ports(settings, **more)
     app.extensions["canbao.make_engine"] = build_engine
     if ports is not None:
         app.extensions["canbao.ports"] = ports
@@ -91,17 +91,18 @@ def web() -> Flask:
 
 def letterbox() -> Flask:
     """What the letterbox process serves."""
-    return _serving(["webhooks"])
+    # Providers hang up after 5 s: better to say "come again" before that than to hold their line.
+    return _serving(["webhooks"], statement_seconds=4)
 
 
-def _serving(doors: list[str]) -> Flask:
+def _serving(doors: list[str], **more: int) -> Flask:
     app = create_app(doors=doors)
     # A process that serves wants its keys, its rules and its database now, and a clear word if one is missing.
-    app.extensions["canbao.ports"] = app.extensions["canbao.make_ports"]()
+    app.extensions["canbao.ports"] = app.extensions["canbao.make_ports"](**more)
     return app
 
 
-def build_engine(settings: Settings) -> Engine:
+def build_engine(settings: Settings, *, statement_seconds: int = 30) -> Engine:
     """The database, ours if none was named. The embedded one is left at exit, and stopped by whoever leaves last."""
     url = settings.database_url
     if url is None:
@@ -117,12 +118,12 @@ def build_engine(settings: Settings) -> Engine:
         hide_parameters=True,  # or a traceback would show people's data
         connect_args={
             "application_name": f"canbao-{os.getpid()}",
-            "options": "-c statement_timeout=30000 -c idle_in_transaction_session_timeout=60000",
+            "options": f"-c statement_timeout={statement_seconds}s -c idle_in_transaction_session_timeout=60000",
         },
     )
 
 
-def build_ports(settings: Settings) -> Ports:
+def build_ports(settings: Settings, *, statement_seconds: int = 30) -> Ports:
     """Every port of the house with its adapter. Raises SettingsFault, SealKeysFault, RulebookFault, KeyFileError."""
     partners = load_partners(settings.miniprograms_file)
     clock = SystemClock()
@@ -159,7 +160,7 @@ def build_ports(settings: Settings) -> Ports:
                 payments[code] = AlipayPay(client=client, seller_id=program.merchant, notify_url=notify_url)
     return Ports(
         clock=clock,
-        sessions=sessionmaker(build_engine(settings), expire_on_commit=False),
+        sessions=sessionmaker(build_engine(settings, statement_seconds=statement_seconds), expire_on_commit=False),
         seals=seals,
         rulebook=rulebook,
         partners=partners,

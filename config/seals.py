@@ -65,7 +65,10 @@ class _Sm4Gcm:
         return worker.update(data[:-TAG_BYTES]) + worker.finalize()
 
 
-ALGORITHMS: Final[dict[str, tuple[Callable[[bytes], _Algorithm], int]]] = {"SM4-GCM": (_Sm4Gcm, 16), "AES-256-GCM": (AESGCM, 32)}
+ALGORITHMS: Final[dict[str, tuple[Callable[[bytes], _Algorithm], int]]] = {
+    "SM4-GCM": (_Sm4Gcm, 16),
+    "AES-256-GCM": (AESGCM, 32),
+}
 """Name in the key file → (cipher, key length in bytes)."""
 
 

@@ -12,7 +12,7 @@ from config.rulebook import Capability, HotlineTopic, NoRuleInForce
 from models.bills import BillState, ContributionBill, ContributionRecord, RecordState
 from models.enrollments import Enrollment
 from models.orders import OrderLine, PaymentOrder
-from services.insured_persons import relation_of
+from services.insured_persons import refuse_blocked, relation_of
 
 if TYPE_CHECKING:
     import uuid
@@ -129,11 +129,14 @@ def counter_of(region: Region, agency: str | None) -> dict[str, Any]:
 
 
 def list_bills(ports: Ports, *, account: Account, insured_person_id: uuid.UUID) -> Bills:
-    """The bills of one person this account may pay for, newest month first. Raises NotFound."""
+    """The bills of one person this account may pay for, newest month first. Raises NotFound, BlockedByInsured."""
     today = ports.today()
     regions = ports.miniprogram(account.miniprogram).regions
     with ports.begin() as session:
         relation = relation_of(session, account_id=account.id, insured_person_id=insured_person_id, now=ports.now())
+        if account.person_id is not None:
+            # Whoever may not pay has no reason to look.
+            refuse_blocked(session, person_id=relation.person_id, payer_person_id=account.person_id)
         rows = _bills_of(session, relation.person_id)
         records = _records_of(session, [bill.id for bill, _ in rows])
         orders = _own_orders(session, account.id, [bill.id for bill, _ in rows])

@@ -587,13 +587,25 @@ def a_proxys_order(house: House) -> Ask:
     return Ask(method="POST", path="/payment-orders", given=given, account=payer)
 
 
-@refused("place_order", "BLOCKED_BY_INSURED_PERSON")
-def _(house: House) -> Ask:
+def a_blocked_payer(house: House) -> tuple[Account, dict[str, Any], dict[str, Any]]:
+    """Somebody who saw the bills, and was blocked after that."""
     insured, payer = a_strangers_order(house)
-    (told,) = house.phone(insured).get("/payer-blocks").json["payers"]
-    house.phone(insured).post("/payer-blocks", {"payer_id": told["payer_id"]})
     (entry,) = [each for each in house.phone(payer).get("/insured-persons").json["insured_persons"] if not each["is_self"]]
     (bill,) = house.phone(payer).get(f"/insured-persons/{entry['id']}/bills").json["bills"]
+    (told,) = house.phone(insured).get("/payer-blocks").json["payers"]
+    house.phone(insured).post("/payer-blocks", {"payer_id": told["payer_id"]})
+    return payer, entry, bill
+
+
+@refused("list_bills", "BLOCKED_BY_INSURED_PERSON")
+def _(house: House) -> Ask:
+    payer, entry, _bill = a_blocked_payer(house)
+    return Ask(method="GET", path=f"/insured-persons/{entry['id']}/bills", given=None, account=payer)
+
+
+@refused("place_order", "BLOCKED_BY_INSURED_PERSON")
+def _(house: House) -> Ask:
+    payer, entry, bill = a_blocked_payer(house)
     given = {"insured_person_id": entry["id"], "bill_ids": [bill["id"]], "expected_amount_fen": bill["amount_fen"]}
     return Ask(method="POST", path="/payment-orders", given=given, account=payer)
 
