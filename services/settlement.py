@@ -17,6 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from config.logs import logger
+from models.base import IllegalMove
 from services.settlement_decide import PARKED, Batch
 from services.settlement_read import read_batch
 from services.settlement_write import BatchDisagrees, write_batch
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 log = logger(__name__)
 
+DISAGREEMENTS = (BatchDisagrees, IntegrityError, IllegalMove)
+"""What takes a batch apart: rows that moved meanwhile, a constraint that knows better, a road that no map has."""
+
 BATCH = 200
 """Enough to spread a transaction's fixed costs thin, few enough that a reader never waits long for its locks."""
 
@@ -37,7 +41,7 @@ def settle(ports: Ports, *, payment_no: str | None = None, limit: int = BATCH) -
     """Settle waiting notices, of one payment or of all; answers how many it took. Notices another process holds are left to it."""
     try:
         return _settle_together(ports, payment_no=payment_no, limit=limit)
-    except (BatchDisagrees, IntegrityError) as fault:
+    except DISAGREEMENTS as fault:
         log.warning("settlement.batch_taken_apart", fault=type(fault).__name__)
     except OperationalError as fault:
         # A deadlock or a lost connection: nothing was written, the notices still wait.
@@ -87,7 +91,7 @@ def _settle_alone(ports: Ports, notice_id: uuid.UUID) -> int:
                 batch = Batch(held, now=now, months_are_taken=months_are_taken)
                 batch.decide_all()
                 write_batch(session, batch)
-        except (BatchDisagrees, IntegrityError) as fault:
+        except DISAGREEMENTS as fault:
             log.warning(
                 "settlement.notice_disagrees", notice_id=str(notice_id), fault=type(fault).__name__, taken=months_are_taken
             )

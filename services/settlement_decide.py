@@ -87,14 +87,14 @@ def decide_payment(
         return Outcome.ALREADY if same else Outcome.UNCLAIMED
     if order is None or notice.amount_fen != payment.amount_fen:
         return Outcome.WRONG_AMOUNT
-    if months_are_taken or not all(_is_ours_to_pay(bill) for bill in bills):
+    if months_are_taken or not all(_is_ours_to_pay(bill, order) for bill in bills):
         return Outcome.SURPLUS
     return Outcome.PAID
 
 
-def _is_ours_to_pay(bill: HeldBill) -> bool:
+def _is_ours_to_pay(bill: HeldBill, order: HeldOrder) -> bool:
     # A closed order reserves nothing, but while nobody else took the month, late money may still do what it was meant to.
-    return bill.state == BillState.UNPAID or (bill.state == BillState.LOCKED and bill.live)
+    return bill.state == BillState.UNPAID or (bill.state == BillState.LOCKED and bill.held_by == order.id)
 
 
 @dataclass
@@ -161,7 +161,7 @@ class Batch:
         paid_at = notice.happened_at or notice.received_at
         for bill in bills:
             self._move(ContributionBill.MOVES, bill, BillState.PAID)
-            bill.live = True
+            bill.held_by = order.id
             self.records.append(
                 (
                     bill.enrollment_id,
@@ -250,9 +250,9 @@ class Batch:
             self._move(PaymentOrder.MOVES, order, OrderState.CLOSED, why=f"order.closed:{why}")
             order.closed_why = why
         for bill in bills:
-            if bill.live and bill.state == BillState.LOCKED:
+            if bill.held_by == order.id and bill.state == BillState.LOCKED:
                 self._move(ContributionBill.MOVES, bill, BillState.UNPAID)
-            bill.live = False
+                bill.held_by = None
 
     def _see_refund(self, notice: WaitingNotice, payment: HeldPayment) -> Outcome | None:
         """Money that went back and that we did not order. Both ways of counting end in the same total, in any order of arrival."""

@@ -78,7 +78,8 @@ class HeldOrder:
 
 @dataclass(slots=True)
 class HeldBill:
-    order_id: int
+    """One bill, shared by all orders of the batch that name it: what one order's notice does to it, the other's sees."""
+
     id: int
     enrollment_id: int
     insurance_type: str
@@ -87,10 +88,10 @@ class HeldBill:
     authority: str
     amount_fen: int
     state: str
-    live: bool
-    """Whether this order's line reserves it."""
     read_state: str = field(default="", kw_only=True)
-    read_live: bool = field(default=False, kw_only=True)
+    held_by: int | None = field(default=None, kw_only=True)
+    """The order of this batch whose line reserves it. A bill held by an order outside the batch says so by its state alone."""
+    read_held_by: int | None = field(default=None, kw_only=True)
 
 
 @dataclass(slots=True)
@@ -123,7 +124,7 @@ PAYMENTS = text("""
 """)
 ORDERS = text("SELECT id, order_no, payer_account_id, state FROM payment_orders WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
 BILLS = text("""
-    SELECT l.order_id, b.id, b.enrollment_id, b.insurance_type, b.coverage_month, b.kind, b.authority, l.amount_fen, b.state, l.live
+    SELECT l.order_id, l.live, b.id, b.enrollment_id, b.insurance_type, b.coverage_month, b.kind, b.authority, l.amount_fen, b.state
     FROM payment_order_lines l JOIN contribution_bills b ON b.id = l.bill_id
     WHERE l.order_id = ANY(:ids) ORDER BY b.id FOR UPDATE OF b
 """)
@@ -171,8 +172,12 @@ def _read_orders(connection: Connection, held: Held) -> None:
         return
     for row in connection.execute(ORDERS, {"ids": ids}):
         held.orders[row.id] = HeldOrder(*row, read_state=row.state)
-    for row in connection.execute(BILLS, {"ids": ids}):
-        held.bills.setdefault(row.order_id, []).append(HeldBill(*row, read_state=row.state, read_live=row.live))
+    bills: dict[int, HeldBill] = {}
+    for order_id, live, *columns in connection.execute(BILLS, {"ids": ids}):
+        bill = bills.setdefault(columns[0], HeldBill(*columns, read_state=columns[-1]))
+        held.bills.setdefault(order_id, []).append(bill)
+        if live:
+            bill.held_by = bill.read_held_by = order_id
 
 
 def _read_refunds(connection: Connection, held: Held) -> None:

@@ -93,15 +93,20 @@ def write_batch(session: Session, batch: Batch) -> None:
         "ids": [o.id for o in orders], "old": [o.read_state for o in orders], "new": [o.state for o in orders],
         "whys": [o.closed_why for o in orders],
     })  # fmt: skip
-    bills = [bill for lines in batch.held.bills.values() for bill in lines]
+    bills = list({bill.id: bill for held in batch.held.bills.values() for bill in held}.values())
     moved = [bill for bill in bills if bill.state != bill.read_state]
     _exactly(connection, UPDATE_BILLS, len(moved), {
         "ids": [b.id for b in moved], "old": [b.read_state for b in moved], "new": [b.state for b in moved],
     })  # fmt: skip
-    lines = [bill for bill in bills if bill.live != bill.read_live]
-    _exactly(connection, UPDATE_LINES, len(lines), {
-        "orders": [b.order_id for b in lines], "bills": [b.id for b in lines], "live": [b.live for b in lines],
-    })  # fmt: skip
+    passed_on = [bill for bill in bills if bill.held_by != bill.read_held_by]
+    # Given back before taken: at no moment do two live lines name one bill.
+    for live, lines in (
+        (False, [(b.read_held_by, b.id) for b in passed_on if b.read_held_by is not None]),
+        (True, [(b.held_by, b.id) for b in passed_on if b.held_by is not None]),
+    ):
+        _exactly(connection, UPDATE_LINES, len(lines), {
+            "orders": [order for order, _ in lines], "bills": [bill for _, bill in lines], "live": [live] * len(lines),
+        })  # fmt: skip
     _insert_rows(connection, "contribution_records", batch.records)
     _insert_rows(connection, "refunds", batch.refunds)
     _insert_rows(connection, "transfers", batch.transfers)

@@ -322,6 +322,21 @@ def the_cause_is_removed(stage: Stage) -> None:
         session.execute(text("ALTER TABLE transfers DROP CONSTRAINT poison"))
 
 
+def a_notice_that_could_not_be_booked(stage: Stage) -> None:
+    a_database_that_objects(stage)
+    stage.hear()
+    stage.settle()
+    the_cause_is_removed(stage)
+
+
+@story("a person has the notice settled again", prepare=a_notice_that_could_not_be_booked)
+def settled_again(stage: Stage) -> None:
+    with stage.ports.begin() as session:
+        (row,) = inbox.parked(session)
+    inbox.settle_again(stage.ports, notice_id=str(row.id), reason="冲突已排除", who="S1024")
+    stage.settle()
+
+
 @story("a notice cannot be settled at all", prepare=a_database_that_objects, repair=the_cause_is_removed)
 def cannot_be_settled(stage: Stage) -> None:
     stage.hear()

@@ -183,18 +183,24 @@ def test_a_server_that_crashed_comes_up_again(lived_in: Path):
             assert connection.execute("SELECT word FROM kept LIMIT 1").fetchone() == ("still here",)
 
 
+def let_go(embedded: EmbeddedPostgres) -> None:
+    if embedded._users is not None:
+        embedded._users.close()
+        embedded._users = None
+
+
 def leave_a_stale_pid(home: Path, pid: int) -> EmbeddedPostgres:
     """What a power cut leaves: lock files, of the data and of the socket, whose number belongs to somebody else after the boot."""
     embedded = EmbeddedPostgres(home)
-    embedded.__enter__()
-    locks = [embedded._data / "postmaster.pid", *embedded.socket_folder.glob(".s.PGSQL.*.lock")]
-    assert len(locks) == 2
-    words = [lock.read_text().split("\n") for lock in locks]
-    crash(embedded)
-    # The users' locks died with their processes too.
-    assert embedded._users is not None
-    embedded._users.close()
-    embedded._users = None
+    try:
+        embedded.__enter__()
+        locks = [embedded._data / "postmaster.pid", *embedded.socket_folder.glob(".s.PGSQL.*.lock")]
+        assert len(locks) == 2
+        words = [lock.read_text().split("\n") for lock in locks]
+        crash(embedded)
+    finally:
+        # The users' locks died with their processes too.
+        let_go(embedded)
     for lock, lines in zip(locks, words, strict=True):
         lock.write_text("\n".join([str(pid), *lines[1:]]))
         embedded._own(lock)
@@ -214,9 +220,7 @@ def entered(embedded: EmbeddedPostgres) -> Iterator[EmbeddedPostgres]:
         with embedded:
             yield embedded
     finally:
-        if embedded._users is not None:
-            embedded._users.close()
-            embedded._users = None
+        let_go(embedded)
 
 
 @KNOWN

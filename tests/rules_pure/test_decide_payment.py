@@ -60,7 +60,6 @@ def an_order():
 
 def a_bill(state: BillState = BillState.LOCKED, *, live: bool = True):
     return HeldBill(
-        order_id=1,
         id=1,
         enrollment_id=1,
         insurance_type="110",
@@ -69,7 +68,7 @@ def a_bill(state: BillState = BillState.LOCKED, *, live: bool = True):
         authority="tax",
         amount_fen=100,
         state=str(state),
-        live=live,
+        held_by=1 if live else None,
     )
 
 

@@ -108,11 +108,6 @@ def _bills(world, order):
         return found
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="settlement: two orders that share a month hold two copies of its bill in one batch, so what the closing of one"
-    " decided is not seen by the late money of the other; it becomes SURPLUS where two batches would have paid the month",
-)
 def test_late_money_beside_the_closing_of_the_next_order_ends_the_same_however_batches_are_cut(world, ports):
     """The second order's closing comes first: in one batch or in two, the month is free again when the late money is decided."""
     from services.payments import _closed

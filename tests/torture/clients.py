@@ -96,6 +96,8 @@ class Crowd:
             self._errands.put(errand)
         self.total = len(errands)
         self.done = 0
+        self.orders: dict[str, str] = {}
+        """Key of an errand → number of its order."""
         self.refusals: Counter[str] = Counter()
         self.faults: list[str] = []
         self._lock = threading.Lock()
@@ -178,7 +180,7 @@ class Crowd:
             other.close()
         else:
             order = self._insist(place)
-        order_no = order["order_no"]
+        order_no = self.orders[errand.key] = order["order_no"]
         if errand.fate == WALK_AWAY:
             return
         if errand.fate == CANCEL:

@@ -186,6 +186,11 @@ def look(ports: Ports, sandbox: Sandbox, errands: list[Any], crowd: Crowd) -> di
                 text("SELECT p.payment_no, o.state FROM payments p JOIN payment_orders o ON o.id = p.order_id")
             ).all()
         )
+        numbers = dict(
+            session.execute(
+                text("SELECT o.order_no, p.payment_no FROM payments p JOIN payment_orders o ON o.id = p.order_id")
+            ).all()
+        )
         outcomes = dict(session.execute(text("SELECT outcome, count(*) FROM notices GROUP BY 1 ORDER BY 1")).all())
         counts = {
             table: session.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()  # noqa: S608 - our own words
@@ -206,6 +211,13 @@ def look(ports: Ports, sandbox: Sandbox, errands: list[Any], crowd: Crowd) -> di
     assert counts["transfers"] == counts["contribution_records"]
     assert state["pending_notices"] == 0
     assert not [kind for kind, probe in state["probes"].items() if probe["accepted"]], "a forgery was accepted"
+    storm = {
+        errand.key: theirs[numbers[crowd.orders[errand.key]]]["notices"]["sent"] for errand in errands if errand.fate == PAY
+    }
+    calm = [errand for errand in errands if errand.fate == PAY and storm[errand.key] < errand.notices]
+    assert not calm, (
+        f"the storm was weaker than it should be: {[(storm[each.key], each.notices, each.faults) for each in calm[:5]]}"
+    )
     deliveries = sum(order["notices"]["sent"] for order in theirs.values())
     return {
         "orders": counts["payment_orders"],
