@@ -74,7 +74,8 @@ def _faults(notices: int, platform: str, dice: random.Random) -> list[dict[str, 
     found: list[dict[str, Any]] = []
     parallel = dice.randint(0, notices - 1)
     if parallel:
-        found.append({"fault": "parallel", "value": parallel})
+        # So many at the very same moment, the first among them; duplicates come after it.
+        found.append({"fault": "parallel", "value": parallel + 1})
     if notices - 1 - parallel:
         found.append({"fault": "duplicate", "value": notices - 1 - parallel})
     if dice.random() < 0.15:

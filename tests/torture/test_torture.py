@@ -49,7 +49,7 @@ class Size:
     seed: int = 20261122
 
 
-SMALL = Size(orders=60, kills=1, people=60, rest_within_seconds=60)
+SMALL = Size(orders=60, kills=1, people=60, rest_within_seconds=120)
 FULL = Size(orders=2_000, kills=5, people=1_700, rest_within_seconds=300)
 
 
@@ -123,7 +123,7 @@ def ready(ports: Ports) -> None:
 def torture(size: Size) -> dict[str, Any]:
     dice = random.Random(size.seed)
     folder = Path(tempfile.mkdtemp(prefix="cb-torture-"))
-    stack = Stack.on_free_ports(folder, notice_time_scale=0.005)
+    stack = Stack.on_free_ports(folder, notice_time_scale=0.002)
     started = time.monotonic()
     with stack:
         ports = build_ports(
