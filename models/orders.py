@@ -36,7 +36,7 @@ class PaymentOrder(Stateful, Base):
         CheckConstraint("total_fen > 0", name="total_positive"),
         Index(None, "payer_account_id", "created_at"),
         Index(None, "person_id"),
-        Index(None, "expires_at", postgresql_where=text("state IN ('CREATED', 'PREPAY', 'UNKNOWN')")),
+        {"postgresql_with": {"fillfactor": 90}},
     )
     MOVES: ClassVar[Moves] = Moves(
         "payment_order",

@@ -46,6 +46,7 @@ class Payment(Stateful, Base):
         UniqueConstraint("channel", "merchant", "provider_payment_no"),
         Index(None, "next_ask_at", postgresql_where=text("next_ask_at IS NOT NULL")),
         Index(None, "order_id"),
+        Index("ix_payments_live", "order_id", postgresql_where=text("state IN ('CREATED', 'OPEN')")),
     )
     MOVES: ClassVar[Moves] = Moves(
         "payment",

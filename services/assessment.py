@@ -56,12 +56,12 @@ ISSUE = text(f"""
     SELECT enrollment_id, :insurance_type, :region, :authority, :month, 'NORMAL', :rule_id, :plan_id, tier,
         base_fen, amount_fen, account_part_fen, amount_fen - account_part_fen, :provisional, :sample, :now
     FROM priced
-    ON CONFLICT (enrollment_id, coverage_month, kind) WHERE state <> 'VOID' DO NOTHING
+    ON CONFLICT (enrollment_id, coverage_month, kind) WHERE NOT voided DO NOTHING
 """)  # noqa: S608 - our own words only
 
 UNPRICED = text(f"""
     SELECT count(*) FROM enrollments e WHERE {ACTIVE} AND NOT EXISTS (
-        SELECT 1 FROM contribution_bills b WHERE b.enrollment_id = e.id AND b.coverage_month = :month AND b.kind = 'NORMAL' AND b.state <> 'VOID')
+        SELECT 1 FROM contribution_bills b WHERE b.enrollment_id = e.id AND b.coverage_month = :month AND b.kind = 'NORMAL' AND NOT b.voided)
 """)  # noqa: S608 - our own words only
 
 
