@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,16 +41,36 @@ def _sweep(name: str, *, cron: str) -> Callable[[Callable[[Ports], object]], Cal
     """Register a step that the clock calls. One waiting in the queue is enough: it will find all there is to do."""
 
     def register(step: Callable[[Ports], object]) -> Callable[[Ports], object]:
+        alone = one_at_a_time(step)
+
         @SWEEPS.periodic(cron=cron)
         @SWEEPS.task(name=name, queueing_lock=name, pass_context=True)
         def run(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 - the tick it was meant for does not matter
-            done = step(context.additional_context["ports"])
+            done = alone(context.additional_context["ports"])
             if done:
                 log.info("sweep.done", sweep=name, count=done)
 
         return step
 
     return register
+
+
+def one_at_a_time(step: Callable[[Ports], object]) -> Callable[[Ports], object]:
+    """In this process a sweep is never started beside itself: the one under way will find all there is to do.
+
+    The queueing lock counts only jobs that wait. Without this, a slow provider would fill every place with the same sweep.
+    """
+    busy = threading.Lock()
+
+    def run(ports: Ports) -> object:
+        if not busy.acquire(blocking=False):
+            return None
+        try:
+            return step(ports)
+        finally:
+            busy.release()
+
+    return run
 
 
 @_sweep("ask_providers", cron="* * * * * */2")

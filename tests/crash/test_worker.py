@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -287,3 +288,34 @@ def test_a_sweep_in_two_workers_at_once_asks_each_payment_once(house: House):
     house.waits_for(lambda: house.state() == "SUCCEEDED", "one of them asks")
     assert ask_about_silence(house.stage.ports) == 0
     assert house.ask("SELECT asks FROM payments") == 1
+
+
+def test_a_slow_sweep_is_not_started_beside_itself_so_that_others_keep_their_places():
+    begun, may_end, asked = threading.Event(), threading.Event(), []
+
+    def slow(ports: Any) -> int:
+        asked.append(ports)
+        begun.set()
+        may_end.wait(10)
+        return 1
+
+    sweep = worker.one_at_a_time(slow)
+    first = threading.Thread(target=sweep, args=("first",))
+    first.start()
+    begun.wait(10)
+
+    assert sweep("second") is None
+    may_end.set()
+    first.join()
+    assert sweep("third") == 1
+    assert asked == ["first", "third"]
+
+
+def test_a_sweep_that_failed_is_started_again():
+    def broken(_ports: Any) -> int:
+        raise ValueError
+
+    sweep = worker.one_at_a_time(broken)
+    for _ in range(2):
+        with pytest.raises(ValueError):
+            sweep("ports")
