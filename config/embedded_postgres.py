@@ -73,9 +73,14 @@ class EmbeddedPostgres:
         with self._alone():
             self._users = (self._home / "users.lock").open("w")
             fcntl.flock(self._users, fcntl.LOCK_SH)
-            if not self._answers():
-                self._initialise()
-                self._start()
+            try:
+                if not self._answers():
+                    self._initialise()
+                    self._start()
+            except BaseException:
+                self._users.close()
+                self._users = None
+                raise
         return self
 
     def __exit__(self, _kind: type[BaseException] | None, _fault: BaseException | None, _trace: TracebackType | None) -> None:
@@ -226,15 +231,20 @@ class EmbeddedPostgres:
                 time.sleep(0.1)
 
     def _forget_reused_pid(self) -> None:
-        """After a crash the old pid may belong to somebody else by now, and PostgreSQL would not start beside it."""
+        """After a crash the old pid may belong to somebody else by now, and PostgreSQL would not start beside it.
+
+        The pid stands in two files: the data folder's and the socket's lock. Where /proc is missing they are left to PostgreSQL.
+        """
         pid_file = self._data / "postmaster.pid"
-        try:
-            pid = int(pid_file.read_text().split("\n", 1)[0])
-            command = Path(f"/proc/{pid}/comm").read_text().strip()
-        except (FileNotFoundError, ValueError, NotADirectoryError):
+        if not Path("/proc/self").exists():
             return
-        if command != "postgres":
-            pid_file.unlink()
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            pid = int(pid_file.read_text().split("\n", 1)[0])
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                if str(self._data) in Path(f"/proc/{pid}/cmdline").read_text(errors="replace"):
+                    return  # ours, and on its way up
+            for stale in (pid_file, *self.socket_folder.glob(".s.PGSQL.*.lock")):
+                stale.unlink(missing_ok=True)
 
 
 def _mark_of(home: Path) -> str:

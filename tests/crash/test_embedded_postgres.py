@@ -207,12 +207,6 @@ def leave_a_stale_pid(home: Path, pid: int) -> EmbeddedPostgres:
     return embedded
 
 
-KNOWN = pytest.mark.xfail(
-    raises=EmbeddedPostgresFault,
-    reason="config/embedded_postgres.py forgets only postmaster.pid, not the socket's lock beside it, and asks only for the name `postgres`",
-)
-
-
 @contextmanager
 def entered(embedded: EmbeddedPostgres) -> Iterator[EmbeddedPostgres]:
     """As `with embedded`, and its lock is let go also when it cannot be entered."""
@@ -223,7 +217,6 @@ def entered(embedded: EmbeddedPostgres) -> Iterator[EmbeddedPostgres]:
         let_go(embedded)
 
 
-@KNOWN
 def test_a_stale_pid_of_somebody_else_is_no_obstacle(lived_in: Path):
     # Under the server's own user: PostgreSQL knows by itself that another user's process is no server of its own.
     who = {"user": "nobody"} if os.geteuid() == 0 else {}
@@ -237,7 +230,6 @@ def test_a_stale_pid_of_somebody_else_is_no_obstacle(lived_in: Path):
         bystander.wait()
 
 
-@KNOWN
 def test_a_stale_pid_of_another_postgres_is_no_obstacle(lived_in: Path):
     """Where several servers live, the number may well belong to one of them."""
     with a_home() as home, EmbeddedPostgres(home) as other:

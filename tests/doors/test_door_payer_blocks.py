@@ -87,10 +87,10 @@ def test_blocking_again_is_the_same_block(house):
 
 def test_whoever_was_let_in_again_may_order_again(house):
     insured, payer = a_strangers_order(house)
-    (told,) = payers(house, insured)
-    block = house.phone(insured).post("/payer-blocks", {"payer_id": told["payer_id"]}).json["block_id"]
     (entry,) = [each for each in house.phone(payer).get("/insured-persons").json["insured_persons"] if not each["is_self"]]
     (bill,) = house.phone(payer).get(f"/insured-persons/{entry['id']}/bills").json["bills"]
+    (told,) = payers(house, insured)
+    block = house.phone(insured).post("/payer-blocks", {"payer_id": told["payer_id"]}).json["block_id"]
     order = {"insured_person_id": entry["id"], "bill_ids": [bill["id"]], "expected_amount_fen": bill["amount_fen"]}
     assert house.phone(payer).post("/payment-orders", order).json["code"] == "BLOCKED_BY_INSURED_PERSON"
 
@@ -113,7 +113,8 @@ def test_a_block_is_on_the_person_whichever_phone_they_use(house):
 
         person = session.get_one(Person, insured.person_id)
         entry = _add(session, account=other_phone, person=person, relation=None, keep=True, now=house.ports.now()).id
-    (bill,) = house.phone(other_phone).get(f"/insured-persons/{entry}/bills").json["bills"]
+    assert house.phone(other_phone).get(f"/insured-persons/{entry}/bills").json["code"] == "BLOCKED_BY_INSURED_PERSON"
+    (bill,) = house.phone(insured).get(f"/insured-persons/{house.world.me_in_list(insured)}/bills").json["bills"]
     order = {"insured_person_id": str(entry), "bill_ids": [bill["id"]], "expected_amount_fen": bill["amount_fen"]}
 
     assert house.phone(other_phone).post("/payment-orders", order).json["code"] == "BLOCKED_BY_INSURED_PERSON"
