@@ -46,7 +46,6 @@ class LivePayment:
     state: str
     request: bytes
     created_at: datetime
-    expires_at: datetime
 
 
 def open_payment(ports: Ports, payment_no: str) -> None:
@@ -158,14 +157,9 @@ def _is_past_opening(payment: LivePayment, now: datetime) -> bool:
 
 def _live(ports: Ports, payment_no: str) -> LivePayment | None:
     with ports.begin() as session:
-        row = session.execute(
-            select(Payment, PaymentOrder.expires_at)
-            .join(PaymentOrder, PaymentOrder.id == Payment.order_id)
-            .where(Payment.payment_no == payment_no, Payment.state.in_(LIVE))
-        ).one_or_none()
-        if row is None:
+        payment = session.scalar(select(Payment).where(Payment.payment_no == payment_no, Payment.state.in_(LIVE)))
+        if payment is None:
             return None
-        payment, expires_at = row
         return LivePayment(
             id=payment.id,
             payment_no=payment.payment_no,
@@ -173,7 +167,6 @@ def _live(ports: Ports, payment_no: str) -> LivePayment | None:
             state=payment.state,
             request=ports.seals.open_bytes(payment.request_sealed or b"", place=Payment.request_place(payment.id)),
             created_at=payment.created_at,
-            expires_at=expires_at,
         )
 
 
