@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from datetime import date, datetime
 
+    import psycopg
+    from sqlalchemy import Engine
     from sqlalchemy.orm import Session, sessionmaker
 
     from config.clock import Clock
@@ -50,6 +52,26 @@ class Ports:
                 yield session
         finally:
             _open.now = False
+
+    @contextmanager
+    def begin_one(self) -> Iterator[psycopg.Connection]:
+        """A transaction of one statement, straight at the driver: it commits itself, in one trip to the database instead of three.
+
+        For the letterbox, where a session costs as much as the statement (70 µs of 140). What goes wrong is a bare psycopg.Error.
+        """
+        if transaction_is_open():
+            raise RuntimeError("a use case was called inside a transaction; call a step instead")
+        engine = cast("Engine", self.sessions.kw["bind"])
+        with closing(engine.raw_connection()) as pooled:
+            driver = cast("psycopg.Connection", pooled.driver_connection)
+            try:
+                driver.autocommit = True
+                yield driver
+            finally:
+                if driver.closed:
+                    pooled.invalidate()
+                else:
+                    driver.autocommit = False
 
     def now(self) -> datetime:
         return self.clock.now()

@@ -33,7 +33,7 @@ log = logger(__name__)
 DISAGREEMENTS = (BatchDisagrees, IntegrityError, IllegalMove)
 """What takes a batch apart: rows that moved meanwhile, a constraint that knows better, a road that no map has."""
 
-BATCH = 200
+BATCH = 400
 """Enough to spread a transaction's fixed costs thin, few enough that a reader never waits long for its locks."""
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from models.journal import clearing
+from services.arrays import array
 
 if TYPE_CHECKING:
     import uuid
@@ -116,19 +117,21 @@ NOTICES = """
 PAYMENTS = text("""
     SELECT id, payment_no, order_id, channel, merchant, amount_fen, state, provider_payment_no, paid_at, refunded_fen
     FROM payments WHERE id IN (
-        SELECT id FROM payments WHERE payment_no = ANY(:payment_nos)
+        SELECT id FROM payments WHERE payment_no = ANY(CAST(:payment_nos AS text[]))
         UNION
         SELECT p.id FROM unnest(CAST(:channels AS text[]), CAST(:merchants AS text[]), CAST(:provider_nos AS text[])) AS n(c, m, no)
         JOIN payments p ON p.channel = n.c AND p.merchant = n.m AND p.provider_payment_no = n.no)
     ORDER BY id FOR UPDATE
 """)
-ORDERS = text("SELECT id, order_no, payer_account_id, state FROM payment_orders WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
+ORDERS = text(
+    "SELECT id, order_no, payer_account_id, state FROM payment_orders WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR UPDATE"
+)
 BILLS = text("""
     SELECT l.order_id, l.live, b.id, b.enrollment_id, b.insurance_type, b.coverage_month, b.kind, b.authority, l.amount_fen, b.state
     FROM payment_order_lines l JOIN contribution_bills b ON b.id = l.bill_id
-    WHERE l.order_id = ANY(:ids) ORDER BY b.id FOR UPDATE OF b
+    WHERE l.order_id = ANY(CAST(:ids AS bigint[])) ORDER BY b.id FOR UPDATE OF b
 """)
-REFUNDS = text("SELECT payment_id, refund_no FROM refunds WHERE payment_id = ANY(:ids)")
+REFUNDS = text("SELECT payment_id, refund_no FROM refunds WHERE payment_id = ANY(CAST(:ids AS uuid[]))")
 
 
 def read_batch(session: Session, *, limit: int, payment_no: str | None = None, notice_id: uuid.UUID | None = None) -> Held:
@@ -139,7 +142,7 @@ def read_batch(session: Session, *, limit: int, payment_no: str | None = None, n
         which, given = "AND payment_no = :payment_no", {"limit": limit, "payment_no": payment_no}
     elif notice_id is not None:
         which, given = "AND id = :notice_id", {"limit": limit, "notice_id": notice_id}
-    notices = [WaitingNotice(*row) for row in connection.execute(text(NOTICES.format(which=which)), given)]
+    notices = [WaitingNotice(*row) for row in connection.execute(text(NOTICES.format(which=which)), given).all()]
     held = Held(notices, {}, {}, {}, {})
     if notices:
         _read_payments(connection, held)
@@ -153,13 +156,13 @@ def _read_payments(connection: Connection, held: Held) -> None:
     rows = connection.execute(
         PAYMENTS,
         {
-            "payment_nos": list({notice.payment_no for notice in held.notices}),
-            "channels": [notice.channel for notice in known],
-            "merchants": [notice.merchant for notice in known],
-            "provider_nos": [notice.provider_payment_no for notice in known],
+            "payment_nos": array({notice.payment_no for notice in held.notices}),
+            "channels": array(notice.channel for notice in known),
+            "merchants": array(notice.merchant for notice in known),
+            "provider_nos": array(notice.provider_payment_no for notice in known),
         },
     )
-    for row in rows:
+    for row in rows.all():
         payment = HeldPayment(*row, read_state=row.state)
         held.payments[payment.payment_no] = payment
         if payment.provider_payment_no is not None:
@@ -167,13 +170,11 @@ def _read_payments(connection: Connection, held: Held) -> None:
 
 
 def _read_orders(connection: Connection, held: Held) -> None:
-    ids = [payment.order_id for payment in held.payments.values() if payment.order_id is not None]
-    if not ids:
-        return
-    for row in connection.execute(ORDERS, {"ids": ids}):
+    ids = array(payment.order_id for payment in held.payments.values() if payment.order_id is not None)
+    for row in connection.execute(ORDERS, {"ids": ids}).all():
         held.orders[row.id] = HeldOrder(*row, read_state=row.state)
     bills: dict[int, HeldBill] = {}
-    for order_id, live, *columns in connection.execute(BILLS, {"ids": ids}):
+    for order_id, live, *columns in connection.execute(BILLS, {"ids": ids}).all():
         bill = bills.setdefault(columns[0], HeldBill(*columns, read_state=columns[-1]))
         held.bills.setdefault(order_id, []).append(bill)
         if live:
@@ -184,5 +185,5 @@ def _read_refunds(connection: Connection, held: Held) -> None:
     if all(notice.refund_no is None and notice.provider_refund_no is None for notice in held.notices):
         return
     by_id = {payment.id: payment for payment in held.payments.values()}
-    for row in connection.execute(REFUNDS, {"ids": list(by_id)}):
+    for row in connection.execute(REFUNDS, {"ids": array(by_id)}).all():
         by_id[row.payment_id].refund_nos.add(row.refund_no)

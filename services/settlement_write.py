@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from services.arrays import array
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from sqlalchemy import Connection, TextClause
     from sqlalchemy.orm import Session
@@ -138,27 +139,12 @@ def _insert_rows(connection: Connection, table: str, rows: Iterable[tuple[Any, .
     if not columns:
         return
     statement, names = INSERTS[table]
-    connection.execute(statement, {name: _array(column) for name, column in zip(names, columns, strict=True)})
-
-
-def _array(values: Sequence[Any]) -> str:
-    """An array as PostgreSQL reads it. The driver's own way with lists took a seventh of all settling."""
-    return "{" + ",".join(map(_element, values)) + "}"
-
-
-def _element(value: Any) -> str:
-    if value is None:
-        return "NULL"
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if isinstance(value, datetime):
-        return f'"{value.isoformat()}"'
-    return str(value)  # numbers, UUIDs and truth have nothing to escape
+    connection.execute(statement, {name: array(column) for name, column in zip(names, columns, strict=True)})
 
 
 def _exactly(connection: Connection, statement: TextClause, count: int, given: dict[str, list[Any]]) -> None:
     if count == 0:
         return
-    touched = connection.execute(statement, {name: _array(values) for name, values in given.items()}).rowcount
+    touched = connection.execute(statement, {name: array(values) for name, values in given.items()}).rowcount
     if touched != count:
         raise BatchDisagrees(f"{statement.text.split()[1]}: {touched} rows of {count}")

@@ -35,6 +35,7 @@ DATABASE_VERBS = frozenset(
         "commit",
         "rollback",
         "begin",
+        "begin_one",
         "begin_nested",
         "expunge",
         "expunge_all",
@@ -168,11 +169,11 @@ def _dotted(func: ast.expr, names: dict[str, str]) -> str | None:
 
 
 def is_begin(node: ast.expr) -> bool:
-    """`ports.begin()`, also as `self.ports.begin()`."""
+    """`ports.begin()` or `ports.begin_one()`, also as `self.ports.begin()`."""
     return (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "begin"
+        and node.func.attr in ("begin", "begin_one")
         and ast.unparse(node.func.value).split(".")[-1] == "ports"
     )
 

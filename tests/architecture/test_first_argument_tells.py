@@ -23,7 +23,7 @@ from tests.architecture.reading import (
 )
 
 EVERY = [pytest.param(read, id=key) for key, read in functions().items()]
-ENDING = frozenset({"commit", "rollback", "begin", "begin_nested", "close"})
+ENDING = frozenset({"commit", "rollback", "begin", "begin_one", "begin_nested", "close"})
 
 
 def calls_of(read: Read) -> list[ast.Call]:
@@ -86,7 +86,7 @@ def test_transactions_never_nest_and_no_provider_is_called_inside_one(read: Read
 @pytest.mark.parametrize("read", EVERY)
 def test_a_transaction_is_begun_by_the_port_alone(read: Read):
     """`sessions.begin()` or an engine's own would escape the guard against nesting, and the crash tests."""
-    begun = [call for call in calls_of(read) if verb(call) in ("begin", "begin_nested")]
+    begun = [call for call in calls_of(read) if verb(call) in ("begin", "begin_one", "begin_nested")]
 
     assert all(is_begin(call) for call in begun), f"{read}: begin through ports.begin()"
     # As the head of a `with`, so that where it commits can be seen.

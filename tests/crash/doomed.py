@@ -91,6 +91,16 @@ class DoomedPorts(Ports):
     def begin(self) -> Any:
         return self._begin(point_of(sys._getframe(1), "commit"))
 
+    def begin_one(self) -> Any:
+        return self._begin_one(point_of(sys._getframe(1), "commit"))
+
+    @contextmanager
+    def _begin_one(self, point: Point | None) -> Any:
+        FATE.at(point, BEFORE)  # its one statement commits itself: before it nothing has happened, after it everything
+        with super().begin_one() as driver:
+            yield driver
+        FATE.at(point, AFTER)
+
     @contextmanager
     def _begin(self, point: Point | None) -> Any:
         with super().begin() as session:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy import select, text
+from sqlalchemy import create_engine, select, text
 
 from models.accounts import Account
 from models.identity import FaceCheck
@@ -187,6 +187,20 @@ def paid_waiting_and_looked_at(stage: Stage) -> None:
     stage.pay(stage.payment_nos()[0])
     stage.hear()
     orders.refresh_order(stage.ports, account=stage.account(), order_no=stage.cast["order_no"])
+
+
+@story("an order is paid and its notice finds a lost connection")
+def heard_over_a_lost_connection(stage: Stage) -> None:
+    stage.pay(stage.place().payment_no)
+    engine = stage.ports.sessions.kw["bind"]
+    with engine.connect() as connection:
+        pooled = connection.scalar(text("SELECT pg_backend_pid()"))
+    other = create_engine(engine.url)
+    with other.connect() as connection:
+        connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pooled})
+    other.dispose()
+    stage.hear()
+    stage.settle()
 
 
 def a_paid_order(stage: Stage) -> None:
