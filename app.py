@@ -34,7 +34,12 @@ from providers.alipay.client import AlipayClient
 from providers.alipay.face import AlipayFace
 from providers.alipay.login import AlipayLogin
 from providers.alipay.pay import AlipayPay
-from providers.aliyun.identity import AliyunNames
+from providers.aliyun import identity as aliyun_identity
+from providers.aliyun import sms as aliyun_sms
+from providers.aliyun.face import AliyunFace
+from providers.aliyun.identity import AliyunCards, AliyunNames
+from providers.aliyun.line import AliyunLine
+from providers.aliyun.sms import AliyunSms
 from providers.http import Line
 from providers.keys import load_api_v3_key, load_private_key, load_public_key_or_certificate, refuse_our_own
 from providers.wechat.face import WeChatFace
@@ -143,6 +148,8 @@ def build_ports(settings: Settings, *, statement_seconds: int = 30) -> Ports:
     wechat_api = Line(provider="wechat", base_url=settings.wechat_api_url)
     wechat_pay = Line(provider="wechat-pay", base_url=settings.wechat_pay_url)
     alipay = Line(provider="alipay", base_url=settings.alipay_gateway_url)
+    identity_line = _aliyun(settings, partners, package=aliyun_identity.PACKAGE, base_url=settings.aliyun_identity_url)
+    sms_line = _aliyun(settings, partners, package=aliyun_sms.PACKAGE, base_url=settings.aliyun_sms_url)
     for code, program in partners.miniprograms.items():
         notify_url = f"{settings.public_url}/webhooks/{'wechat-pay' if program.platform == 'wechat' else 'alipay'}/{code}"
         if program.platform == "wechat":
@@ -158,6 +165,13 @@ def build_ports(settings: Settings, *, statement_seconds: int = 30) -> Ports:
             )
             if program.merchant is not None:
                 payments[code] = AlipayPay(client=client, seller_id=program.merchant, notify_url=notify_url)
+        else:
+            faces[code] = AliyunFace(
+                line=identity_line,
+                scene_id=partners.aliyun.face_scene_id,
+                callback_url=f"{settings.public_url}/webhooks/identity/aliyun",
+                callback_token=secret(settings, partners.aliyun.face_callback_token_file),
+            )
     return Ports(
         clock=clock,
         sessions=sessionmaker(build_engine(settings, statement_seconds=statement_seconds), expire_on_commit=False),
@@ -167,11 +181,9 @@ def build_ports(settings: Settings, *, statement_seconds: int = 30) -> Ports:
         logins=logins,
         payments=payments,
         faces=faces,
-        names=AliyunNames(
-            access_key_id=secret(settings, partners.aliyun.access_key_id_file),
-            access_key_secret=secret(settings, partners.aliyun.access_key_secret_file),
-            base_url=settings.aliyun_identity_url,
-        ),
+        names=AliyunNames(line=identity_line),
+        cards=AliyunCards(line=identity_line),
+        sms=AliyunSms(line=sms_line, sign_name=partners.aliyun.sms_sign_name or "", templates=partners.aliyun.sms_templates),
     )
 
 
@@ -191,6 +203,15 @@ def _wechat_pay(settings: Settings, partners: Partners, program: Miniprogram, *,
         api_v3_key=load_api_v3_key(folder / (merchant.apiv3_key_file or "")),
         notify_url=notify_url,
         response_key=merchant.response_key,
+    )
+
+
+def _aliyun(settings: Settings, partners: Partners, *, package: str, base_url: str) -> AliyunLine:
+    return AliyunLine(
+        package=package,
+        access_key_id=secret(settings, partners.aliyun.access_key_id_file),
+        access_key_secret=secret(settings, partners.aliyun.access_key_secret_file),
+        base_url=base_url,
     )
 
 

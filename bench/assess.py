@@ -67,7 +67,10 @@ class Assessing:
             logins={},
             payments={},
             faces={},
-            names=None,  # type: ignore[arg-type]  # assessment asks nobody for a name
+            # Assessment asks nobody for a name, a card or a message.
+            names=None,  # type: ignore[arg-type]
+            cards=None,  # type: ignore[arg-type]
+            sms=None,  # type: ignore[arg-type]
         )
         with self.machines.connect(database) as connection:
             connection.execute("CHECKPOINT")

@@ -144,8 +144,18 @@ class Merchant(_Entry):
 
 
 class Aliyun(_Entry):
+    """Alibaba Cloud: names, phones, bank cards, faces in the app, SMS."""
+
     access_key_id_file: str
     access_key_secret_file: str
+    face_scene_id: int = 0
+    """Scene of the app's face check, made in their console."""
+    face_callback_token_file: str | None = None
+    """A secret of ours that comes back with each callback; only apps need it."""
+    sms_sign_name: str | None = None
+    """短信签名, approved by the operators; without one no SMS goes out."""
+    sms_templates: dict[str, str] = Field(default_factory=dict)
+    """Our template key → their TemplateCode."""
 
 
 class Partners(_Entry):

@@ -22,7 +22,7 @@ from config.rulebook import load_rulebook
 from config.settings import HOME, Aliyun, Merchant, Miniprogram, Settings, SettingsFault, load_settings
 from jobs.commands import COMMANDS
 from miniprogram_api.errors import DOOR_CODES, STATUS
-from models import bills, enrollments, identity, inbox, journal, messages, orders, payments
+from models import bills, enrollments, identity, inbox, journal, messages, orders, payments, personal_data
 from models.base import Base, Stateful
 from services import enrollment_feed
 from services.errors import BusinessError, Kind
@@ -256,7 +256,10 @@ MACHINES = {
     bills.ContributionBill: (bills.BillState, bills),
     identity.IdentityVerification: (identity.VerificationState, identity),
     identity.FaceCheck: (identity.FaceCheckState, identity),
+    identity.BankCardCheck: (identity.BankCardCheckState, identity),
+    identity.CounterCheck: (identity.CounterCheckState, identity),
     inbox.Notice: (inbox.NoticeState, inbox),
+    personal_data.PersonalDataRequest: (personal_data.RequestState, personal_data),
 }
 PLAIN_STATES = {
     bills.RecordState: (

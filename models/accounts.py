@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Identity, Index, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Base, new_id, place
@@ -16,23 +16,60 @@ class Account(Base):
     """Who is on the phone. An openid is unique under its app alone, so the mini-program is part of the key."""
 
     __tablename__ = "accounts"
-    __table_args__ = (UniqueConstraint("miniprogram", "subject_index"),)
+    __table_args__ = (
+        Index(
+            "uq_accounts_miniprogram_subject_index_live",
+            "miniprogram",
+            "subject_index",
+            unique=True,
+            postgresql_where=text("closed_at IS NULL"),
+        ),
+        Index(None, "phone_index", postgresql_where=text("phone_index IS NOT NULL")),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     miniprogram: Mapped[str]
     subject_sealed: Mapped[bytes]
-    """openid, or Alipay's open_id or user_id."""
+    """openid, or Alipay's open_id or user_id; in the app the phone number that registered."""
     subject_index: Mapped[bytes]
+    phone_sealed: Mapped[bytes | None]
+    """A number that the platform or an SMS code has proven. It reaches a person, it never proves who they are."""
+    phone_index: Mapped[bytes | None]
+    phone_masked: Mapped[str | None]
     person_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("persons.id"), index=True)
     """Set when the identity is VERIFIED, never before."""
     elder_mode: Mapped[bool] = mapped_column(default=False)
+    language: Mapped[str] = mapped_column(server_default="zh-CN")
+    """BCP 47: which wording of a message's key is wanted. What is not written in it yet is told in Chinese."""
     created_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    """Deleted by its holder, or its phone number has a new owner: the platform identity may begin a new account."""
 
     person: Mapped[Person | None] = relationship(lazy="joined")
 
     @staticmethod
     def subject_place(row_id: uuid.UUID) -> str:
         return place("accounts", "subject_sealed", row_id)
+
+    @staticmethod
+    def phone_place(row_id: uuid.UUID) -> str:
+        return place("accounts", "phone_sealed", row_id)
+
+
+class SmsCode(Base):
+    """A six-digit code on its way to a phone. Only a keyed hash is kept, and of the number its blind index."""
+
+    __tablename__ = "sms_codes"
+    __table_args__ = (Index(None, "phone_index", "sent_at"), Index(None, "sent_at"))
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    miniprogram: Mapped[str]
+    phone_index: Mapped[bytes]
+    code_hash: Mapped[bytes]
+    sent_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    tries: Mapped[int] = mapped_column(server_default="0")
+    used_at: Mapped[datetime | None]
 
 
 class AccountSession(Base):

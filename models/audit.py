@@ -1,11 +1,11 @@
-"""Who opened whose sealed data, when and what for."""
+"""The audit trail: who opened whose sealed data, what was erased by which policy, and the chain that shows nothing was altered."""
 
 from __future__ import annotations
 
 import uuid
 from datetime import datetime
 
-from sqlalchemy import Identity, Index
+from sqlalchemy import Identity, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base
@@ -21,4 +21,36 @@ class PersonalDataAccess(Base):
     columns: Mapped[str]
     purpose: Mapped[str]
     who: Mapped[str]
+    at: Mapped[datetime]
+
+
+class AuditBlock(Base):
+    """A run of rows of one append-only table under one SM3 hash, chained to the block before it."""
+
+    __tablename__ = "audit_blocks"
+    __table_args__ = (UniqueConstraint("source", "first_id"), UniqueConstraint("source", "previous_hash"))
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    source: Mapped[str]
+    """The table whose rows it covers: moves, personal_data_accesses, transfers."""
+    first_id: Mapped[int]
+    last_id: Mapped[int]
+    row_count: Mapped[int]
+    previous_hash: Mapped[bytes]
+    """Of the block before; 32 zero bytes in the first. Unique, so that a chain has no fork."""
+    hash: Mapped[bytes]
+    """SM3 over previous_hash and each row, in the order of their ids."""
+    made_at: Mapped[datetime]
+
+
+class Erasure(Base):
+    """What a dated retention policy erased: how much, of what, and under which rule."""
+
+    __tablename__ = "erasures"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    policy: Mapped[str]
+    subject_table: Mapped[str]
+    older_than: Mapped[datetime]
+    row_count: Mapped[int]
     at: Mapped[datetime]

@@ -31,3 +31,15 @@ class Consent(Base):
     """SHA-256 (hex) of the very text that was shown."""
     given_at: Mapped[datetime]
     withdrawn_at: Mapped[datetime | None]
+
+
+class NoticeReading(Base):
+    """A text was opened by this account: consent to a text that asks to be read comes no sooner than its reading time."""
+
+    __tablename__ = "notice_readings"
+
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    text_hash: Mapped[str] = mapped_column(primary_key=True)
+    purpose: Mapped[str]
+    version: Mapped[str]
+    opened_at: Mapped[datetime]

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Moves, Stateful, new_id, one_of, place
@@ -48,6 +48,10 @@ class IdentityVerification(Stateful, Base):
             (_V.FACE_PENDING, _V.VERIFIED): "identity.verified",
             (_V.FACE_PENDING, _V.FAILED): "identity.face_failed",
             (_V.FACE_PENDING, _V.DECLINED): "identity.face_declined",
+            # The ways without a face (人脸识别办法 Art 10): a bank card of one's own, or a counter.
+            (_V.NAME_ID_MATCHED, _V.VERIFIED): "identity.verified_without_face",
+            (_V.FAILED, _V.VERIFIED): "identity.verified_without_face",
+            (_V.DECLINED, _V.VERIFIED): "identity.verified_without_face",
         },
     )
 
@@ -59,7 +63,7 @@ class IdentityVerification(Stateful, Base):
     name_masked: Mapped[str | None]
     id_number_masked: Mapped[str | None]
     method: Mapped[str | None]
-    """What proved it: wechat_face, alipay_face, alipay_account."""
+    """What proved it: wechat_face, alipay_face, aliyun_face, alipay_account, bank_card, counter."""
     verified_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
 
@@ -112,6 +116,8 @@ class FaceCheck(Stateful, Base):
         one_of(FaceCheckState),
         Index(None, "account_id", "created_at"),
         Index(None, "expires_at", postgresql_where=text("state IN ('CREATED', 'PENDING')")),
+        Index(None, "reference_index", unique=True, postgresql_where=text("reference_index IS NOT NULL")),
+        Index(None, "next_ask_at", postgresql_where=text("next_ask_at IS NOT NULL")),
     )
     MOVES: ClassVar[Moves] = Moves(
         "face_check",
@@ -134,6 +140,10 @@ class FaceCheck(Stateful, Base):
     state: Mapped[str] = mapped_column(default=FaceCheckState.CREATED)
     reference_sealed: Mapped[bytes | None]
     """Their id of the check; whoever holds it can run the check, so it is sealed."""
+    reference_index: Mapped[bytes | None]
+    """Where a callback names it: its blind index."""
+    next_ask_at: Mapped[datetime | None]
+    """When a sweep asks by itself, where the phone or the callback may have gone silent."""
     provider_code: Mapped[str | None]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
@@ -154,3 +164,127 @@ class FaceCheck(Stateful, Base):
         """The platform's own verdict, or our clock's (EXPIRED)."""
         self._move(outcome, who=who, at=at)
         self.provider_code, self.finished_at = provider_code, at
+
+
+class BankCardCheckState(StrEnum):
+    """One try with a bank card, name, ID number and the phone that the bank knows (四要素)."""
+
+    CREATED = "CREATED"
+    MATCHED = "MATCHED"
+    MISMATCHED = "MISMATCHED"
+    UNSUPPORTED = "UNSUPPORTED"
+    """The bank cannot tell for this card: nothing is said about the person."""
+    UNAVAILABLE = "UNAVAILABLE"
+    """Nobody answered: the try is not counted."""
+
+
+_B = BankCardCheckState
+
+
+class BankCardCheck(Stateful, Base):
+    """The way without a face. Neither card nor phone is kept, only the card's last four digits."""
+
+    __tablename__ = "bank_card_checks"
+    __table_args__ = (one_of(BankCardCheckState), Index(None, "account_id", "created_at"))
+    MOVES: ClassVar[Moves] = Moves(
+        "bank_card_check",
+        {
+            (_B.CREATED, _B.MATCHED): "bank_card_check.matched",
+            (_B.CREATED, _B.MISMATCHED): "bank_card_check.mismatched",
+            (_B.CREATED, _B.UNSUPPORTED): "bank_card_check.unsupported",
+            (_B.CREATED, _B.UNAVAILABLE): "bank_card_check.unavailable",
+        },
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"))
+    state: Mapped[str] = mapped_column(default=BankCardCheckState.CREATED)
+    card_masked: Mapped[str]
+    provider_code: Mapped[str | None]
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+    def finish(self, outcome: BankCardCheckState, *, provider_code: str, who: str, at: datetime) -> None:
+        """The bank's word, or that there was none."""
+        self._move(outcome, who=who, at=at)
+        self.provider_code, self.finished_at = provider_code, at
+
+
+class CounterCheckState(StrEnum):
+    """A person seen at a counter: one of the staff attests, another confirms."""
+
+    OPEN = "OPEN"
+    ATTESTED = "ATTESTED"
+    CONFIRMED = "CONFIRMED"
+    REFUSED = "REFUSED"
+    EXPIRED = "EXPIRED"
+
+
+_C = CounterCheckState
+
+
+class CounterCheck(Stateful, Base):
+    """The way without a face and without a card: a short code from the phone, the document in hand, two of the staff."""
+
+    __tablename__ = "counter_checks"
+    __table_args__ = (
+        one_of(CounterCheckState),
+        CheckConstraint("confirmed_by IS NULL OR confirmed_by <> attested_by", name="two_people"),
+        Index("uq_counter_checks_code_index_open", "code_index", unique=True, postgresql_where=text("state IN ('OPEN', 'ATTESTED')")),
+        Index(None, "account_id", "created_at"),
+        Index(None, "expires_at", postgresql_where=text("state IN ('OPEN', 'ATTESTED')")),
+    )  # fmt: skip
+    MOVES: ClassVar[Moves] = Moves(
+        "counter_check",
+        {
+            (_C.OPEN, _C.ATTESTED): "counter_check.attested",
+            (_C.OPEN, _C.REFUSED): "counter_check.refused",
+            (_C.OPEN, _C.EXPIRED): "counter_check.expired",
+            (_C.ATTESTED, _C.CONFIRMED): "counter_check.confirmed",
+            (_C.ATTESTED, _C.REFUSED): "counter_check.refused",
+            (_C.ATTESTED, _C.EXPIRED): "counter_check.expired",
+        },
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"))
+    code_index: Mapped[bytes]
+    code_sealed: Mapped[bytes]
+    """Shown again to its own account as long as it is open."""
+    state: Mapped[str] = mapped_column(default=CounterCheckState.OPEN)
+    document: Mapped[str | None]
+    """Which document the clerk held: ID_CARD, HMT_RESIDENCE_PERMIT, FOREIGN_PERMANENT_RESIDENT_CARD."""
+    name_sealed: Mapped[bytes | None]
+    id_number_sealed: Mapped[bytes | None]
+    """As the document says, typed by the clerk; erased when the check ends."""
+    site: Mapped[str | None]
+    """Code of the agency where it happened."""
+    attested_by: Mapped[str | None]
+    attested_at: Mapped[datetime | None]
+    confirmed_by: Mapped[str | None]
+    refused_why: Mapped[str | None]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+    @staticmethod
+    def place_of(column: str, row_id: uuid.UUID) -> str:
+        return place("counter_checks", column, row_id)
+
+    def attest(self, *, document: str, site: str, who: str, at: datetime) -> None:
+        """The first of the two has seen person and document."""
+        self._move(_C.ATTESTED, who=who, at=at)
+        self.document, self.site, self.attested_by, self.attested_at = document, site, who, at
+
+    def confirm(self, *, who: str, at: datetime) -> None:
+        """The second of the two; the database refuses the first one's own name."""
+        self._move(_C.CONFIRMED, who=who, at=at)
+        self.confirmed_by, self.finished_at = who, at
+
+    def refuse(self, *, why: str, who: str, at: datetime) -> None:
+        self._move(_C.REFUSED, who=who, at=at)
+        self.refused_why, self.finished_at = why, at
+
+    def expire(self, *, who: str, at: datetime) -> None:
+        self._move(_C.EXPIRED, who=who, at=at)
+        self.finished_at = at

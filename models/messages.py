@@ -7,11 +7,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Identity, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, one_of
+from models.base import Base, new_id, one_of
 
 
 class MessageState(StrEnum):
@@ -36,3 +36,35 @@ class Message(Base):
     """Numbers and masked words only."""
     state: Mapped[str] = mapped_column(server_default=MessageState.WAITING)
     created_at: Mapped[datetime]
+    tries: Mapped[int] = mapped_column(server_default="0")
+    next_try_at: Mapped[datetime | None]
+    sent_at: Mapped[datetime | None]
+    way: Mapped[str | None]
+    """How it went out: wechat_subscription, sms; nothing where it can only be read in the mini-program."""
+    given_up_why: Mapped[str | None]
+
+
+class MessageAllowance(Base):
+    """How many messages of one template this account still lets us send: at WeChat one consent is one message."""
+
+    __tablename__ = "message_allowances"
+    __table_args__ = (CheckConstraint("remaining >= 0", name="never_negative"),)
+
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    platform_template: Mapped[str] = mapped_column(primary_key=True)
+    remaining: Mapped[int]
+    changed_at: Mapped[datetime]
+
+
+class PlatformEvent(Base):
+    """An event that a mini-program's platform pushed, kept once: the same one comes up to three times."""
+
+    __tablename__ = "platform_events"
+    __table_args__ = (UniqueConstraint("miniprogram", "event_hash"), Index(None, "received_at"))
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    miniprogram: Mapped[str]
+    event_hash: Mapped[bytes]
+    """SHA-256 of who, when and what: these events have no id of their own."""
+    event: Mapped[str]
+    received_at: Mapped[datetime]

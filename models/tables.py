@@ -14,6 +14,7 @@ from models import (
     orders,
     payments,
     people,
+    personal_data,
 )
 from models.base import Base
 
@@ -34,4 +35,5 @@ __all__ = [
     "orders",
     "payments",
     "people",
+    "personal_data",
 ]

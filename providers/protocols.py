@@ -175,6 +175,37 @@ class NameProvider(Protocol):
         """Do name, ID number (and phone) belong together? Raises ProviderUnreachable, ProviderRefused."""
 
 
+class CardVerdict(StrEnum):
+    """What a bank says of a card, its holder and their phone. Only MISMATCH says anything about the person."""
+
+    MATCH = "MATCH"
+    MISMATCH = "MISMATCH"
+    UNSUPPORTED = "UNSUPPORTED"
+    UNAVAILABLE = "UNAVAILABLE"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardAnswer:
+    verdict: CardVerdict
+    provider_code: str
+    """Their raw result code, kept as it came."""
+
+
+class CardProvider(Protocol):
+    def check(self, person: RealName, *, card_number: str, phone: str) -> CardAnswer:
+        """Is this the person's own card, with the phone that the bank knows? Raises ProviderUnreachable, ProviderRefused."""
+
+
+class SmsProvider(Protocol):
+    def knows(self, template: str) -> bool:
+        """Whether the operators approved a text for this key of ours. No call is made."""
+
+    def send(self, phone: str, *, template: str, values: Mapping[str, str], our_id: str) -> str:
+        """Send one message by our template key; answers their number of it. Raises ProviderRefused, or ProviderUnreachable
+        (it may have gone out: a code that comes twice harms nobody).
+        """
+
+
 class FaceVerdict(StrEnum):
     PENDING = "PENDING"
     PASSED = "PASSED"
@@ -204,8 +235,12 @@ class FaceAnswer:
 class FaceProvider(Protocol):
     name: str
 
-    def start(self, person: RealName, *, check_no: str, subject: str) -> StartedFaceCheck:
-        """Open a face check under our own number. Raises ProviderRefused, ProviderUnreachable."""
+    def start(
+        self, person: RealName, *, check_no: str, subject: str, device: str | None = None, elder: bool = False
+    ) -> StartedFaceCheck:
+        """Open a face check under our own number. `device` is what the app's own SDK says of the phone, where the platform asks
+        for it; `elder` asks for the slower, larger way where there is one. Raises ProviderRefused, ProviderUnreachable.
+        """
 
     def ask(self, reference: str, person: RealName, *, check_no: str, subject: str) -> FaceAnswer:
         """Their verdict, from their server. Raises ProviderUnreachable, ProviderRefused."""

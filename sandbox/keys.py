@@ -68,6 +68,8 @@ class Keys:
     alipay: dict[str, AlipayKeys]
     aliyun_access_key_id: str
     aliyun_access_key_secret: str = field(repr=False)
+    aliyun_callback_token: str = field(repr=False)
+    """Chosen by whoever installs, and told with each face check; here one for the whole sandbox."""
 
 
 class KeyCupboard:
@@ -179,6 +181,7 @@ def load_keys(home: Path, world: World) -> Keys:
         alipay=alipay,
         aliyun_access_key_id=cupboard.text("aliyun-access-key-id.txt", length=24, prefix="LTAI"),
         aliyun_access_key_secret=cupboard.text("aliyun-access-key-secret.txt", length=30),
+        aliyun_callback_token=cupboard.text("aliyun-face-callback-token.txt"),
     )
 
 
@@ -199,6 +202,7 @@ def issue(home: Path, secrets_dir: Path, world: World) -> list[str]:
         files[f"alipay-{app_id}-alipay-public-key.pem"] = public_pem(pair.alipay_private.public_key())
     files["aliyun-access-key-id.txt"] = keys.aliyun_access_key_id
     files["aliyun-access-key-secret.txt"] = keys.aliyun_access_key_secret
+    files["aliyun-face-callback-token.txt"] = keys.aliyun_callback_token
     secrets_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name, content in files.items():
         path = secrets_dir / name

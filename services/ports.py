@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from config.rulebook import Capability, Region, Rulebook
     from config.seals import Seals
     from config.settings import Merchant, Miniprogram, Partners
-    from providers.protocols import FaceProvider, LoginProvider, NameProvider, PaymentProvider
+    from providers.protocols import CardProvider, FaceProvider, LoginProvider, NameProvider, PaymentProvider, SmsProvider
 
 from config.clock import beijing_date
 from config.rulebook import NoRuleInForce
@@ -40,6 +40,8 @@ class Ports:
     payments: Mapping[str, PaymentProvider]
     faces: Mapping[str, FaceProvider]
     names: NameProvider
+    cards: CardProvider
+    sms: SmsProvider
 
     @contextmanager
     def begin(self) -> Iterator[Session]:

@@ -84,7 +84,9 @@ def _account_of(ports: Ports, session: Session, *, miniprogram: str, subject: st
         )
         .on_conflict_do_nothing()
     )
-    return session.scalars(select(Account).where(Account.miniprogram == miniprogram, Account.subject_index == index)).one()
+    return session.scalars(
+        select(Account).where(Account.miniprogram == miniprogram, Account.subject_index == index, Account.closed_at.is_(None))
+    ).one()
 
 
 def capabilities_of(ports: Ports, account: Account) -> list[str]:

@@ -25,7 +25,7 @@ from models.migrate import migrate
 from providers.protocols import Channel
 from services.ports import Ports, transaction_is_open
 from tests.factories import World
-from tests.providers.fakes import FakeFaces, FakeLogins, FakeNames, FakePayments
+from tests.providers.fakes import FakeCards, FakeFaces, FakeLogins, FakeNames, FakePayments, FakeSms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -177,6 +177,8 @@ def ports_to(database_url: str, *, rulebook, seals, clock: MovableClock) -> Iter
             for code, program in programs.items()
         },
         names=FakeNames(calls=CallsOutsideTransactions()),
+        cards=FakeCards(calls=CallsOutsideTransactions()),
+        sms=FakeSms(calls=CallsOutsideTransactions()),
     )
     engine.dispose()
 

@@ -30,7 +30,15 @@ class AlipayFace:
     def __repr__(self) -> str:
         return f"AlipayFace({self._client.appid})"
 
-    def start(self, person: RealName, *, check_no: str, subject: str) -> StartedFaceCheck:  # noqa: ARG002 (not asked)
+    def start(
+        self,
+        person: RealName,
+        *,
+        check_no: str,
+        subject: str,  # noqa: ARG002 (not asked)
+        device: str | None = None,  # noqa: ARG002 (not asked)
+        elder: bool = False,  # noqa: ARG002 (not asked)
+    ) -> StartedFaceCheck:
         told = self._client.call(
             f"{API}.initialize",
             {

@@ -32,7 +32,15 @@ class WeChatFace:
     def __repr__(self) -> str:
         return f"WeChatFace({self._api.appid})"
 
-    def start(self, person: RealName, *, check_no: str, subject: str) -> StartedFaceCheck:
+    def start(
+        self,
+        person: RealName,
+        *,
+        check_no: str,
+        subject: str,
+        device: str | None = None,  # noqa: ARG002 (not asked)
+        elder: bool = False,  # noqa: ARG002 (not asked)
+    ) -> StartedFaceCheck:
         told = self._api.call(
             "/cityservice/face/identify/getverifyid",
             {

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from providers.protocols import (
     BadSignature,
+    CardAnswer,
+    CardVerdict,
     Channel,
     FaceAnswer,
     FaceVerdict,
@@ -29,6 +31,7 @@ from providers.protocols import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 SLOW_SECONDS = 2.0
@@ -243,7 +246,9 @@ class BankFaces:
     bank: Bank
     name: str
 
-    def start(self, person: RealName, *, check_no: str, subject: str) -> StartedFaceCheck:
+    def start(
+        self, person: RealName, *, check_no: str, subject: str, device: str | None = None, elder: bool = False
+    ) -> StartedFaceCheck:
         if self.bank.mood("start"):
             raise ProviderUnreachable("down")
         self.bank.change(lambda known: known["faces"].setdefault(check_no, FaceVerdict.PENDING))
@@ -263,6 +268,30 @@ class BankNames:
         if self.bank.mood("check"):
             raise ProviderUnreachable("down")
         return NameVerdict.MATCH
+
+
+@dataclass(kw_only=True)
+class BankCards:
+    bank: Bank
+
+    def check(self, person: RealName, *, card_number: str, phone: str) -> CardAnswer:
+        if self.bank.mood("check"):
+            raise ProviderUnreachable("down")
+        return CardAnswer(verdict=CardVerdict.MATCH, provider_code="101")
+
+
+@dataclass(kw_only=True)
+class BankSms:
+    bank: Bank
+
+    def knows(self, template: str) -> bool:
+        return True
+
+    def send(self, phone: str, *, template: str, values: Mapping[str, str], our_id: str) -> str:
+        if self.bank.mood("send"):
+            raise ProviderUnreachable("down")
+        self.bank.change(lambda known: known.setdefault("sms", []).append([phone, template, dict(values)]))
+        return our_id
 
 
 @dataclass(kw_only=True)

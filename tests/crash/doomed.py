@@ -26,7 +26,7 @@ from providers.protocols import Channel
 from services.ports import Ports
 from tests.architecture.reading import NO_CALL, Point, crash_points
 from tests.conftest import NOW
-from tests.crash.bank import Bank, BankFaces, BankLogins, BankNames, BankPayments, FileClock
+from tests.crash.bank import Bank, BankCards, BankFaces, BankLogins, BankNames, BankPayments, BankSms, FileClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,6 +160,8 @@ def build(scene: Scene, *, doomed: bool = False) -> Ports:
             code: wrap(BankFaces(bank=bank, name=f"{program.platform}_face")) for code, program in partners.miniprograms.items()
         },
         names=wrap(BankNames(bank=bank)),
+        cards=wrap(BankCards(bank=bank)),
+        sms=wrap(BankSms(bank=bank)),
     )
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from providers.protocols import (
     BadSignature,
+    CardAnswer,
+    CardVerdict,
     Channel,
     FaceAnswer,
     FaceVerdict,
@@ -151,13 +153,41 @@ class FakeNames(_Told):
 
 
 @dataclass
+class FakeCards(_Told):
+    """A CardProvider: every card is its holder's, unless a test says otherwise by card number."""
+
+    answers: dict[str, CardAnswer] = field(default_factory=dict)
+
+    def check(self, person: RealName, *, card_number: str, phone: str) -> CardAnswer:
+        self._asked("check", (person, card_number, phone))
+        return self.answers.get(card_number) or CardAnswer(verdict=CardVerdict.MATCH, provider_code="101")
+
+
+@dataclass
+class FakeSms(_Told):
+    """An SmsProvider that remembers what it sent."""
+
+    sent: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+
+    def knows(self, template: str) -> bool:
+        return True
+
+    def send(self, phone: str, *, template: str, values: Mapping[str, str], our_id: str) -> str:
+        self._asked("send", (phone, template))
+        self.sent.append((phone, template, dict(values)))
+        return f"biz-{our_id}"
+
+
+@dataclass
 class FakeFaces(_Told):
     """A FaceProvider: a check is pending until a test says how it went, by our own number of it."""
 
     name: str = "fake"
     answers: dict[str, FaceAnswer] = field(default_factory=dict)
 
-    def start(self, person: RealName, *, check_no: str, subject: str) -> StartedFaceCheck:
+    def start(
+        self, person: RealName, *, check_no: str, subject: str, device: str | None = None, elder: bool = False
+    ) -> StartedFaceCheck:
         self._asked("start", check_no)
         return StartedFaceCheck(reference=f"face-{check_no}", launch={"verifyId": f"face-{check_no}"}, valid_for_seconds=3600)
 

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from providers.aliyun.identity import AliyunNames
+from providers.aliyun.identity import PACKAGE, AliyunNames
+from providers.aliyun.line import AliyunLine
 from providers.protocols import NameVerdict, ProviderRefused, ProviderUnreachable, RealName
 from tests.providers import wire
 
@@ -22,9 +23,13 @@ def there():
         yield it
 
 
+def names_at(url: str) -> AliyunNames:
+    return AliyunNames(line=AliyunLine(package=PACKAGE, access_key_id="id", access_key_secret="secret", base_url=url))
+
+
 @pytest.fixture(scope="module")
 def names(there):
-    return AliyunNames(access_key_id="id", access_key_secret="secret", base_url=there.url)
+    return names_at(there.url)
 
 
 def told(body: object, status: int = 200) -> wire.Told:
@@ -94,17 +99,15 @@ def test_an_answer_without_a_verdict_is_no_answer(there, names, answer):
 def test_nobody_there_is_unreachable():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        names = AliyunNames(
-            access_key_id="id", access_key_secret="secret", base_url=f"http://127.0.0.1:{taken.getsockname()[1]}"
-        )
+        names = names_at(f"http://127.0.0.1:{taken.getsockname()[1]}")
         with pytest.raises(ProviderUnreachable):
             names.check(PERSON, phone=None)
 
 
 def test_it_is_built_in_no_time_and_gives_nothing_away():
     story = (
-        "import sys; from providers.aliyun.identity import AliyunNames as A;"
-        "a = A(access_key_id='id', access_key_secret='secret'); assert 'secret' not in repr(a);"
+        "import sys; from providers.aliyun.line import AliyunLine as A;"
+        "a = A(package='p', access_key_id='id', access_key_secret='secret', base_url='https://x'); assert 'secret' not in repr(a);"
         "assert not any(name.startswith('alibabacloud') for name in sys.modules)"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", story], check=True)
@@ -112,4 +115,4 @@ def test_it_is_built_in_no_time_and_gives_nothing_away():
 
 def test_a_base_url_is_checked():
     with pytest.raises(ValueError, match="looks like"):
-        AliyunNames(access_key_id="id", access_key_secret="secret", base_url="cloudauth.aliyuncs.com")
+        names_at("cloudauth.aliyuncs.com")
