@@ -12,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from config.clock import BEIJING
 from config.logs import logger
+from config.seals import SealBroken
 from services.errors import BusinessError, Kind
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ DOOR_CODES: Final[dict[int, tuple[str, str, str]]] = {
 
 PASSES_IN_SECONDS: Final = 3
 """A provider or a database that does not answer: when to try again."""
+NEEDS_A_PERSON_SECONDS: Final = 600
+"""What only somebody at a desk can mend."""
 NOT_BY_TOMORROW: Final = {"TOO_MANY_OPEN_ORDERS": 60}
 """Every other "too many" counts a Beijing day, and ends with it."""
 
@@ -131,6 +134,8 @@ def install(app: APIFlask) -> None:
         log.error("database.unavailable", fault=type(fault).__name__)
         return of_door(503, headers={"Retry-After": str(PASSES_IN_SECONDS)})
 
+    app.register_error_handler(SealBroken, unreadable)
+
     @app.errorhandler(Exception)
     def crashed(fault: Exception) -> Response:
         # Of Exception, not of 500: Flask would first write the whole traceback into the log, with the values in it.
@@ -142,6 +147,13 @@ def install(app: APIFlask) -> None:
         # The type and the place, never the values: exceptions carry people's data in their messages.
         log.error("request.failed", fault=type(fault).__name__, where=_where(fault))
         return of_door(500)
+
+
+def unreadable(fault: SealBroken) -> Response:
+    """A lost key or an altered row: a person has to look, so coming back within seconds does not help."""
+    log.error("seal.broken", fault=type(fault).__name__, where=_where(fault))
+    detail = "您的资料暂时无法读取，我们已记录此问题，您的资金不受影响；急需办理请拨打12333。"
+    return of_door(503, detail=detail, headers={"Retry-After": str(NEEDS_A_PERSON_SECONDS)})
 
 
 def _headers_of(fault: BusinessError) -> dict[str, str]:

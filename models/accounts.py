@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Base, new_id, place
+from models.base import Base, new_id
 from models.people import Person
 
 
@@ -47,13 +47,13 @@ class Account(Base):
 
     person: Mapped[Person | None] = relationship(lazy="joined")
 
-    @staticmethod
-    def subject_place(row_id: uuid.UUID) -> str:
-        return place("accounts", "subject_sealed", row_id)
+    @classmethod
+    def subject_place(cls, row_id: uuid.UUID) -> str:
+        return cls.place_of("subject_sealed", row_id)
 
-    @staticmethod
-    def phone_place(row_id: uuid.UUID) -> str:
-        return place("accounts", "phone_sealed", row_id)
+    @classmethod
+    def phone_place(cls, row_id: uuid.UUID) -> str:
+        return cls.place_of("phone_sealed", row_id)
 
 
 class SmsCode(Base):

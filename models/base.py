@@ -65,6 +65,13 @@ class Base(DeclarativeBase):
         uuid.UUID: Uuid(),
     }
 
+    @classmethod
+    def place_of(cls, column: str, row_id: object) -> str:
+        """Where a seal of this table belongs. Raises ValueError where the table has no such sealed column."""
+        if not column.endswith("_sealed") or column not in cls.__table__.columns:
+            raise ValueError(f"{cls.__tablename__} has no sealed column {column}")
+        return place(cls.__tablename__, column, row_id)
+
 
 class IllegalMove(Exception):
     """A state was asked to move where its map has no road."""

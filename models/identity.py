@@ -10,7 +10,7 @@ from typing import ClassVar
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Moves, Stateful, new_id, one_of, place
+from models.base import Base, Moves, Stateful, new_id, one_of
 
 
 class VerificationState(StrEnum):
@@ -66,10 +66,6 @@ class IdentityVerification(Stateful, Base):
     """What proved it: wechat_face, alipay_face, aliyun_face, alipay_account, bank_card, counter."""
     verified_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
-
-    @staticmethod
-    def place_of(column: str, row_id: uuid.UUID) -> str:
-        return place("identity_verifications", column, row_id)
 
     def match_name(self, *, who: str, at: datetime) -> None:
         """Name and ID number belong together, says the authority."""
@@ -149,9 +145,9 @@ class FaceCheck(Stateful, Base):
     expires_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
 
-    @staticmethod
-    def reference_place(row_id: uuid.UUID) -> str:
-        return place("face_checks", "reference_sealed", row_id)
+    @classmethod
+    def reference_place(cls, row_id: uuid.UUID) -> str:
+        return cls.place_of("reference_sealed", row_id)
 
     @property
     def is_open(self) -> bool:
@@ -266,10 +262,6 @@ class CounterCheck(Stateful, Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
-
-    @staticmethod
-    def place_of(column: str, row_id: uuid.UUID) -> str:
-        return place("counter_checks", column, row_id)
 
     def attest(self, *, document: str, site: str, who: str, at: datetime) -> None:
         """The first of the two has seen person and document."""

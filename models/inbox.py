@@ -10,7 +10,7 @@ from typing import ClassVar
 from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Moves, Stateful, new_id, one_of, place
+from models.base import Base, Moves, Stateful, new_id, one_of
 
 
 class NoticeState(StrEnum):
@@ -77,6 +77,6 @@ class Notice(Stateful, Base):
         self._move(_N.WAITING, who=who, at=at, why=f"notice.queued_again: {reason}")
         self.outcome, self.settled_at = None, None
 
-    @staticmethod
-    def content_place(row_id: uuid.UUID) -> str:
-        return place("notices", "content_sealed", row_id)
+    @classmethod
+    def content_place(cls, row_id: uuid.UUID) -> str:
+        return cls.place_of("content_sealed", row_id)

@@ -10,7 +10,7 @@ from typing import ClassVar
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Base, Moves, Stateful, new_id, one_of, place
+from models.base import Base, Moves, Stateful, new_id, one_of
 from models.orders import PaymentOrder
 
 
@@ -90,9 +90,9 @@ class Payment(Stateful, Base):
 
     order: Mapped[PaymentOrder | None] = relationship(lazy="raise")
 
-    @staticmethod
-    def request_place(row_id: uuid.UUID) -> str:
-        return place("payments", "request_sealed", row_id)
+    @classmethod
+    def request_place(cls, row_id: uuid.UUID) -> str:
+        return cls.place_of("request_sealed", row_id)
 
     @property
     def is_live(self) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, new_id, place
+from models.base import Base, new_id
 
 
 class Person(Base):
@@ -25,10 +25,10 @@ class Person(Base):
     id_number_masked: Mapped[str]
     created_at: Mapped[datetime]
 
-    @staticmethod
-    def name_place(row_id: uuid.UUID) -> str:
-        return place("persons", "name_sealed", row_id)
+    @classmethod
+    def name_place(cls, row_id: uuid.UUID) -> str:
+        return cls.place_of("name_sealed", row_id)
 
-    @staticmethod
-    def id_number_place(row_id: uuid.UUID) -> str:
-        return place("persons", "id_number_sealed", row_id)
+    @classmethod
+    def id_number_place(cls, row_id: uuid.UUID) -> str:
+        return cls.place_of("id_number_sealed", row_id)

@@ -10,7 +10,7 @@ from typing import ClassVar
 from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Moves, Stateful, new_id, one_of, place
+from models.base import Base, Moves, Stateful, new_id, one_of
 
 
 class RequestKind(StrEnum):
@@ -70,9 +70,9 @@ class PersonalDataRequest(Stateful, Base):
     due_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
 
-    @staticmethod
-    def wish_place(row_id: uuid.UUID) -> str:
-        return place("personal_data_requests", "wish_sealed", row_id)
+    @classmethod
+    def wish_place(cls, row_id: uuid.UUID) -> str:
+        return cls.place_of("wish_sealed", row_id)
 
     def finish(self, outcome: RequestState, *, answer: str, who: str, at: datetime) -> None:
         """Done, refused with its reason, or taken back."""

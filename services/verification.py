@@ -10,12 +10,12 @@ from sqlalchemy.dialects.postgresql import insert
 
 from config.clock import BEIJING, beijing_date
 from models.accounts import Account
-from models.audit import PersonalDataAccess
 from models.base import new_id
 from models.identity import FaceCheck, FaceCheckState, IdentityVerification, VerificationState
 from models.people import Person
 from providers.protocols import RealName
 from services.people import mask_name, parse_id_number
+from services.personal_data import open_personal
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -86,21 +86,11 @@ def open_given(
     ports: Ports, session: Session, verification: IdentityVerification, account: Account, *, purpose: str, now: datetime
 ) -> tuple[RealName, str]:
     """Open what was sealed, for the provider's eyes only, and leave a row that says so."""
-    session.add(
-        PersonalDataAccess(
-            subject_table="identity_verifications",
-            subject_id=verification.id,
-            columns="name,id_number",
-            purpose=purpose,
-            who=f"account:{account.id}",
-            at=now,
-        )
+    opened = open_personal(
+        ports, session, verification, "name", "id_number", purpose=purpose, who=f"account:{account.id}", now=now
     )
-    place_of = IdentityVerification.place_of
-    name = ports.seals.open(verification.name_sealed or b"", place=place_of("name_sealed", verification.id))
-    number = ports.seals.open(verification.id_number_sealed or b"", place=place_of("id_number_sealed", verification.id))
     subject = ports.seals.open(account.subject_sealed, place=Account.subject_place(account.id))
-    return RealName(name=name, id_number=number), subject
+    return RealName(name=opened["name"], id_number=opened["id_number"]), subject
 
 
 def day_start(now: datetime) -> datetime:
