@@ -97,10 +97,14 @@ def place_order(ports: Ports, *, account: Account, new: NewOrder, idempotency_ke
             raise BillsReserved from None
     view = read_order(ports, account=account, order_no=order_no)
     if view.state in (OrderState.CREATED, OrderState.UNKNOWN):
-        if replayed and ports.now() - view.created_at < OPENING_TAKES_AT_MOST:
+        if not replayed:
+            open_payment(ports, view.payment_no)
+            view = read_order(ports, account=account, order_no=order_no)
+        elif ports.now() - view.created_at < OPENING_TAKES_AT_MOST:
             raise RequestInFlight(order_no=order_no, retry_after_seconds=3)
-        open_payment(ports, view.payment_no)
-        view = read_order(ports, account=account, order_no=order_no)
+        else:
+            # Its opening died or got no answer, and meanwhile it may have lapsed: news that waits is heard before anything is sent.
+            view = refresh_order(ports, account=account, order_no=order_no)
         if view.state == OrderState.CLOSED:
             raise PaymentRefused(order_no=order_no)
     return _replayed(view) if replayed else view

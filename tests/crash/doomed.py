@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from sqlalchemy import create_engine
 from sqlalchemy.orm import sessionmaker
 
@@ -69,6 +70,11 @@ class Fate:
         if death and (point, side) == (death.point, death.side) and self.passed.count(point) == death.time:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    def failed(self, point: Point | None) -> None:
+        """Nothing was committed there, so nobody came by."""
+        if point is not None:
+            self.passed.remove(point)
+
 
 FATE = Fate(None)
 
@@ -96,9 +102,13 @@ class DoomedPorts(Ports):
 
     @contextmanager
     def _begin_one(self, point: Point | None) -> Any:
-        FATE.at(point, BEFORE)  # its one statement commits itself: before it nothing has happened, after it everything
         with super().begin_one() as driver:
-            yield driver
+            FATE.at(point, BEFORE)  # its one statement commits itself: before it nothing has happened, after it everything
+            try:
+                yield driver
+            except psycopg.Error:
+                FATE.failed(point)
+                raise
         FATE.at(point, AFTER)
 
     @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from providers.protocols import ProviderRefused, ProviderUnreachable
+from providers.protocols import NewsKind, PaymentNews, ProviderRefused, ProviderUnreachable
 from services import order_views, orders
 from services.errors import (
     AmountChanged,
@@ -21,6 +21,7 @@ from services.errors import (
     NotAvailableOnline,
     NotFound,
     OrderMustBeSplit,
+    PaymentRefused,
     RegionMismatch,
     RequestInFlight,
     TooManyOpenOrders,
@@ -585,3 +586,18 @@ def test_a_one_off_relation_lapses_after_a_day_and_its_order_is_still_told(world
         place(world, payer, one_off, bills[1:])
     assert [row.is_self for row in list_insured_persons(ports, account=payer)] == [True]
     assert order_views.read_order(ports, account=payer, order_no=order.order_no).order_no == order.order_no
+
+
+def test_a_press_that_comes_back_after_the_order_lapsed_hears_what_waits_and_sends_nothing(world, ports, clock):
+    _, account, me, bills = somebody_with_bills(world)
+    ports.payments[WECHAT].fails.append(("open_payment", ProviderUnreachable("down")))
+    order = place(world, account, me, bills, key="the-same-key")
+    clock.move(minutes=31)
+    # The sweep was told that nobody knows this payment, kept it, and died before settling it.
+    world.hear(PaymentNews(notification_id="query:closed", kind=NewsKind.CLOSED, payment_no=order.payment_no))
+
+    with pytest.raises(PaymentRefused):
+        place(world, account, me, bills, key="the-same-key")
+
+    assert ports.payments[WECHAT].asked("open_payment") == [order.payment_no]
+    assert order_views.read_order(ports, account=account, order_no=order.order_no).state == "CLOSED"
