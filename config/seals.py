@@ -9,7 +9,10 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import os
 import secrets
+import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -19,14 +22,22 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SM3
 from cryptography.hazmat.primitives.hmac import HMAC
 
+from config.logs import logger
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+log = logger(__name__)
+
+Stamp = tuple[int, int, int]
+"""Which file it was, when and how long: another of these, another content."""
 VERSION: Final = 1
 NONCE_BYTES: Final = 12
 TAG_BYTES: Final = 16
 INDEX_KEY_BYTES: Final = 32
+LOOK_AGAIN_SECONDS: Final = 5.0
+"""How long a process may go on sealing with a key that is no longer the current one."""
 
 
 class SealBroken(Exception):
@@ -73,12 +84,64 @@ ALGORITHMS: Final[dict[str, tuple[Callable[[bytes], _Algorithm], int]]] = {
 
 
 @dataclass(frozen=True)
-class Seals:
-    """All seal keys of this installation: one seals, all of them open."""
+class KeyRing:
+    """What one reading of the seal key file gave."""
 
     current: str
-    _keys: Mapping[str, _Algorithm] = field(repr=False)
-    _index_key: bytes = field(repr=False)
+    keys: Mapping[str, _Algorithm] = field(repr=False)
+    index_keys: tuple[bytes, ...] = field(repr=False)
+    """The one in force, then those before it, as long as a rebuild of the indexes has not let go of them."""
+
+
+class Seals:
+    """All seal keys of this installation: one seals, all of them open.
+
+    The file may change while we run (`canbao seals new-key`): it is looked at again once in a few seconds before sealing, and at
+    once where a seal names a key that we have not met. A file that cannot be read leaves the keys as they were.
+    """
+
+    def __init__(self, ring: KeyRing, *, path: Path | None = None, stamp: Stamp | None = None) -> None:
+        self._ring, self._path, self._stamp = ring, path, stamp
+        self._look_again_at = time.monotonic() + LOOK_AGAIN_SECONDS
+        self._reading = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"Seals(current={self._ring.current!r})"
+
+    @property
+    def current(self) -> str:
+        """The id of the key that seals now."""
+        return self._fresh().current
+
+    @property
+    def key_ids(self) -> list[str]:
+        """Of every key in the file."""
+        return sorted(self._fresh().keys)
+
+    @property
+    def has_previous_index_keys(self) -> bool:
+        """Whether the indexes are being rebuilt, so that equal values may have two."""
+        return len(self._ring.index_keys) > 1
+
+    def look_again(self, *, wait: bool = True) -> None:
+        """Read the file anew if it has changed. `wait` for another thread that is reading it, or go on with the keys we have."""
+        self._look_again_at = time.monotonic() + LOOK_AGAIN_SECONDS
+        if self._path is None or not self._reading.acquire(blocking=wait):
+            return
+        try:
+            if _stamp_of(self._path.stat()) != self._stamp:
+                self._ring, self._stamp = _read(self._path)
+                log.info("seal_keys.read_again", current=self._ring.current)
+        except (OSError, SealKeysFault) as fault:
+            # A key file that is half an operator's doing must not stop those who hold good keys.
+            log.error("seal_keys.not_read", fault=type(fault).__name__)  # noqa: TRY400 - no traceback: it could hold a key
+        finally:
+            self._reading.release()
+
+    def _fresh(self) -> KeyRing:
+        if time.monotonic() >= self._look_again_at:
+            self.look_again(wait=False)
+        return self._ring
 
     def seal(self, text: str, *, place: str) -> bytes:
         """Seal a text for one place, `table.column:row id`."""
@@ -89,13 +152,17 @@ class Seals:
         return self.open_bytes(sealed, place=place).decode()
 
     def seal_bytes(self, content: bytes, *, place: str) -> bytes:
+        ring = self._fresh()
         nonce = secrets.token_bytes(NONCE_BYTES)
-        head = bytes([VERSION, len(self.current)]) + self.current.encode()
-        return head + nonce + self._keys[self.current].encrypt(nonce, content, place.encode())
+        return head_of(ring.current) + nonce + ring.keys[ring.current].encrypt(nonce, content, place.encode())
 
     def open_bytes(self, sealed: bytes, *, place: str) -> bytes:
         key_id, nonce, content = _parts(bytes(sealed))
-        key = self._keys.get(key_id)
+        key = self._ring.keys.get(key_id)
+        if key is None:
+            # Another process may have sealed with a key that is younger than our reading.
+            self.look_again()
+            key = self._ring.keys.get(key_id)
         if key is None:
             raise UnknownSealKey(f"sealed with key {key_id!r}, which is not in the seal key file")
         try:
@@ -103,18 +170,48 @@ class Seals:
         except InvalidTag:
             raise SealBroken(f"a seal does not open at {place.split(':', maxsplit=1)[0]}") from None
 
+    def reseal(self, sealed: bytes, *, place: str) -> bytes:
+        """The same content under the current key. The text is shown to nobody. Raises SealBroken."""
+        return self.seal_bytes(self.open_bytes(sealed, place=place), place=place)
+
     def index(self, *parts: str) -> bytes:
         """The blind index of a normalised value: equal values, equal indexes, and no way back. 32 bytes."""
-        worker = HMAC(self._index_key, SM3())
-        # Lengths keep ("ab", "c") apart from ("a", "bc").
-        for part in parts:
-            data = part.encode()
-            worker.update(len(data).to_bytes(4, "big") + data)
-        return worker.finalize()
+        return _index(self._fresh().index_keys[0], parts)
+
+    def indexes(self, *parts: str) -> list[bytes]:
+        """Every index that a value may stand under while indexes are rebuilt: the one in force first. Often only that."""
+        return [_index(key, parts) for key in self._fresh().index_keys]
 
     def same(self, one: bytes, other: bytes) -> bool:
         """Compare two indexes in constant time."""
         return hmac.compare_digest(one, other)
+
+    def is_index_of(self, index: bytes, *parts: str) -> bool:
+        """Whether this is an index of the value, under any key in use."""
+        found = [hmac.compare_digest(bytes(index), each) for each in self.indexes(*parts)]
+        return any(found)
+
+    def index_of_sealed(self, sealed: bytes, *, place: str, parts: Sequence[str] = ()) -> bytes:
+        """The index of `parts` and a sealed text, without showing the text to anybody. Raises SealBroken."""
+        return self.index(*parts, self.open(sealed, place=place))
+
+    def index_key_fingerprint(self) -> str:
+        """Names the index key in force without telling it."""
+        return _index(self._fresh().index_keys[0], ("fingerprint of the index key",)).hex()
+
+
+def head_of(key_id: str) -> bytes:
+    """What every seal of this key begins with."""
+    return bytes([VERSION, len(key_id)]) + key_id.encode()
+
+
+def _index(key: bytes, parts: Sequence[str]) -> bytes:
+    worker = HMAC(key, SM3())
+    # Lengths keep ("ab", "c") apart from ("a", "bc").
+    for part in parts:
+        data = part.encode()
+        worker.update(len(data).to_bytes(4, "big") + data)
+    return worker.finalize()
 
 
 def _parts(sealed: bytes) -> tuple[str, bytes, bytes]:
@@ -126,8 +223,20 @@ def _parts(sealed: bytes) -> tuple[str, bytes, bytes]:
 
 def load_seals(path: Path) -> Seals:
     """Read the seal key file. Raises SealKeysFault with the file, what is wrong and a right example."""
+    ring, stamp = _read(path)
+    return Seals(ring, path=path, stamp=stamp)
+
+
+def _stamp_of(found: os.stat_result) -> Stamp:
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _read(path: Path) -> tuple[KeyRing, Stamp]:
     try:
-        given = json.loads(path.read_text())
+        with path.open(encoding="utf-8") as file:
+            # Of the very file that is read: another may take its name meanwhile.
+            stamp = _stamp_of(os.fstat(file.fileno()))
+            given = json.loads(file.read())
         keys: dict[str, _Algorithm] = {}
         for key_id, entry in given["keys"].items():
             cipher, length = ALGORITHMS[entry["algorithm"]]
@@ -137,7 +246,8 @@ def load_seals(path: Path) -> Seals:
                     f"{path.name}: keys.{key_id}.key: {entry['algorithm']} needs {length} bytes in base64, not {len(key)}"
                 )
             keys[key_id] = cipher(key)
-        index_key = base64.b64decode(given["index_key"], validate=True)
+        encoded = [given["index_key"], *given.get("previous_index_keys", [])]
+        index_keys = tuple(base64.b64decode(each, validate=True) for each in encoded)
         current = given["current"]
     except FileNotFoundError:
         raise SealKeysFault(f"{path.name} is missing from the secrets folder; make one with: canbao seal-keys new") from None
@@ -148,17 +258,27 @@ def load_seals(path: Path) -> Seals:
         ) from None
     if current not in keys:
         raise SealKeysFault(f"{path.name}: current: {current!r} is not among keys, such as {next(iter(keys), 'k1')!r}")
-    if len(index_key) < INDEX_KEY_BYTES:
-        raise SealKeysFault(f"{path.name}: index_key: needs {INDEX_KEY_BYTES} bytes in base64, not {len(index_key)}")
-    return Seals(current, keys, index_key)
+    for key in index_keys:
+        if len(key) < INDEX_KEY_BYTES:
+            raise SealKeysFault(f"{path.name}: index_key: needs {INDEX_KEY_BYTES} bytes in base64, not {len(key)}")
+    return KeyRing(current, keys, index_keys), stamp
 
 
 def new_seal_keys(algorithm: str = "SM4-GCM") -> str:
     """The text of a fresh seal key file with one key."""
+    return file_text({"current": "k1", "keys": {"k1": new_key(algorithm)}, "index_key": random_key(INDEX_KEY_BYTES)})
+
+
+def new_key(algorithm: str) -> dict[str, str]:
+    """An entry of `keys`."""
     _, length = ALGORITHMS[algorithm]
-    key = base64.b64encode(secrets.token_bytes(length)).decode()
-    index_key = base64.b64encode(secrets.token_bytes(INDEX_KEY_BYTES)).decode()
-    return (
-        json.dumps({"current": "k1", "keys": {"k1": {"algorithm": algorithm, "key": key}}, "index_key": index_key}, indent=2)
-        + "\n"
-    )
+    return {"algorithm": algorithm, "key": random_key(length)}
+
+
+def random_key(length: int) -> str:
+    """So many bytes, in base64."""
+    return base64.b64encode(secrets.token_bytes(length)).decode()
+
+
+def file_text(given: Mapping[str, object]) -> str:
+    return json.dumps(given, indent=2) + "\n"

@@ -9,7 +9,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import click
 from flask import current_app
@@ -17,42 +16,23 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from config.months import YearMonth
-from config.rulebook import RulebookFault
-from config.seals import ALGORITHMS, SealKeysFault, new_seal_keys
-from config.settings import SettingsFault
+from config.seals import ALGORITHMS, new_seal_keys
 from jobs import settle as settle_loop
 from jobs import worker as worker_process
+from jobs.asking import ports_of, settings_of
+from jobs.seal_commands import seals
 from jobs.stack import Stack, StackFault
 from models.migrate import migrate as bring_up_to_date
-from providers.keys import KeyFileError
 from services import assessment, enrollment_feed, inbox, journal
 from services.errors import BusinessError
 
-if TYPE_CHECKING:
-    from config.settings import Settings
-    from services.ports import Ports
-
 console = Console()
-
-
-def _settings() -> Settings:
-    return cast("Settings", current_app.extensions["canbao.settings"])
-
-
-def _ports() -> Ports:
-    extensions = current_app.extensions
-    if "canbao.ports" not in extensions:
-        try:
-            extensions["canbao.ports"] = extensions["canbao.make_ports"]()
-        except (SettingsFault, SealKeysFault, RulebookFault, KeyFileError) as fault:
-            raise click.ClickException(str(fault)) from None
-    return cast("Ports", extensions["canbao.ports"])
 
 
 @click.command()
 def migrate() -> None:
     """Bring the database to the newest schema."""
-    engine = current_app.extensions["canbao.make_engine"](_settings())
+    engine = current_app.extensions["canbao.make_engine"](settings_of())
     bring_up_to_date(engine)
     engine.dispose()
     click.echo("the schema is up to date")
@@ -68,7 +48,7 @@ def seal_keys() -> None:
 @click.option("--if-missing", is_flag=True, help="Do nothing when there is a file already.")
 def new_keys(algorithm: str, *, if_missing: bool) -> None:
     """Make seal-keys.json in the secrets folder. Never overwrites one: what it sealed would be lost."""
-    path = _settings().secrets_dir / "seal-keys.json"
+    path = settings_of().secrets_dir / "seal-keys.json"
     if path.exists():
         if if_missing:
             return
@@ -105,7 +85,7 @@ def import_enrollments(file: Path) -> None:
         with _bar() as bar:
             task = bar.add_task("rows", total=max(lines - 1, 0))
             report = enrollment_feed.import_enrollments(
-                _ports(), file, on_progress=lambda line: bar.update(task, completed=line - 1)
+                ports_of(), file, on_progress=lambda line: bar.update(task, completed=line - 1)
             )
     except enrollment_feed.FeedRefused as fault:
         raise click.ClickException(f"{file.name}: {fault}") from None
@@ -123,7 +103,7 @@ def assess(month: str) -> None:
         wanted = YearMonth.parse(month)
     except ValueError as fault:
         raise click.ClickException(str(fault)) from None
-    done = assessment.assess(_ports(), month=wanted)
+    done = assessment.assess(ports_of(), month=wanted)
     click.echo(f"bills for {wanted}")
     for each in done:
         click.echo(
@@ -137,7 +117,7 @@ def assess(month: str) -> None:
 @click.option("--once", is_flag=True, help="Settle what waits now, and end.")
 def settle_command(*, once: bool) -> None:
     """The settle loop: from waiting notices to books."""
-    ports = _ports()
+    ports = ports_of()
     if not once:
         settle_loop.run(ports)
         return
@@ -152,7 +132,7 @@ def settle_command(*, once: bool) -> None:
 @click.command()
 def worker() -> None:
     """The sweeps that the clock calls."""
-    ports = _ports()
+    ports = ports_of()
     url = ports.sessions.kw["bind"].url
     conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
     worker_process.run(ports, conninfo=conninfo)
@@ -165,7 +145,7 @@ def worker() -> None:
 @click.option("--who", help="Who did it: a staff member's number.")
 def inbox_command(resolve: str | None, again: str | None, reason: str | None, who: str | None) -> None:
     """Parked notices: money that waits for a person, and what to do about it."""
-    ports = _ports()
+    ports = ports_of()
     if resolve or again:
         if not reason or not who:
             raise click.ClickException("this wants --reason and --who, such as --reason '已原路退回' --who S1024")
@@ -194,7 +174,7 @@ def inbox_command(resolve: str | None, again: str | None, reason: str | None, wh
 @click.argument("payment_no")
 def explain(payment_no: str) -> None:
     """Every row that touched this money, in time order. Takes our payment or order number, or the provider's."""
-    ports = _ports()
+    ports = ports_of()
     try:
         with ports.begin() as session:
             events = journal.explain(session, payment_no=payment_no)
@@ -219,7 +199,7 @@ def openapi(*, check: bool) -> None:
 @click.command()
 def run() -> None:
     """Everything on this machine: database, sandbox, web, letterbox, settle, worker. Ctrl-C ends it."""
-    stack = Stack(_settings().state_dir)
+    stack = Stack(settings_of().state_dir)
     # A polite stop from a process manager is a Ctrl-C too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     click.echo("starting: database, keys, schema, sandbox, web, letterbox, settle, worker …")
@@ -255,4 +235,4 @@ def demo() -> None:
     sys.exit(story.returncode)
 
 
-COMMANDS = (migrate, seal_keys, import_group, assess, settle_command, worker, inbox_command, explain, openapi, run, demo)
+COMMANDS = (migrate, seal_keys, seals, import_group, assess, settle_command, worker, inbox_command, explain, openapi, run, demo)

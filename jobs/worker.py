@@ -17,10 +17,12 @@ from procrastinate import App, Blueprint, JobContext, PsycopgConnector
 from procrastinate.exceptions import UniqueViolation
 from procrastinate.jobs import Status
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from config.logs import logger
 from services.identity import expire_face_checks
 from services.payments import ask_about_silence, close_stale
+from services.resealing import reseal, tell_lost_seals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,6 +93,18 @@ def expire_faces(ports: Ports) -> int:
     return expire_face_checks(ports)
 
 
+@_sweep("reseal", cron="* * * * *")
+def reseal_old_rows(ports: Ports) -> int:
+    """Rows that an older key sealed are sealed with the current one; nothing to do while there is one key alone."""
+    return reseal(ports)
+
+
+@_sweep("tell_lost_seals", cron="7 * * * *")
+def tell_what_is_lost(ports: Ports) -> int:
+    """Rows whose seal key is lost are told once an hour, and when the worker starts."""
+    return tell_lost_seals(ports)
+
+
 @_sweep("forget_old_keys", cron="17 * * * *")
 def forget_old_keys(ports: Ports) -> int:
     """Idempotency keys are kept for two days, ended sessions for a month."""
@@ -142,6 +156,8 @@ async def _run(ports: Ports, conninfo: str) -> None:
         "install_signal_handlers": False,
         "additional_context": {"ports": ports},
     }
+    # Beside the loop, and left behind at the end: it reads whole tables.
+    threading.Thread(target=_tell_lost_seals_once, args=(ports,), daemon=True).start()
     log.info("worker.started")
     while not stop.is_set():
         await _until_stopped(asyncio.create_task(_work(app, options)), stop)
@@ -151,6 +167,13 @@ async def _run(ports: Ports, conninfo: str) -> None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), REENTER_SECONDS)
     log.info("worker.stopped")
+
+
+def _tell_lost_seals_once(ports: Ports) -> None:
+    try:
+        tell_lost_seals(ports)
+    except SQLAlchemyError as fault:
+        log.warning("seals.not_counted", fault=type(fault).__name__)
 
 
 async def _work(app: App, options: dict[str, Any]) -> None:

@@ -44,7 +44,8 @@ class LivePayment:
     payment_no: str
     miniprogram: str
     state: str
-    request: bytes
+    request_sealed: bytes
+    """Opened by whoever sends it alone: asking and closing go on where its key is lost."""
     created_at: datetime
 
 
@@ -56,8 +57,9 @@ def open_payment(ports: Ports, payment_no: str) -> None:
     payment = _live(ports, payment_no)
     if payment is None or payment.state != PaymentState.CREATED:
         return
+    request = ports.seals.open_bytes(payment.request_sealed, place=Payment.request_place(payment.id))
     try:
-        opened = ports.payments[payment.miniprogram].open_payment(payment.request)
+        opened = ports.payments[payment.miniprogram].open_payment(request)
     except ProviderUnreachable:
         log.warning("payment.in_doubt", payment_no=payment_no)
         _doubt(ports, payment)
@@ -165,7 +167,7 @@ def _live(ports: Ports, payment_no: str) -> LivePayment | None:
             payment_no=payment.payment_no,
             miniprogram=payment.miniprogram,
             state=payment.state,
-            request=ports.seals.open_bytes(payment.request_sealed or b"", place=Payment.request_place(payment.id)),
+            request_sealed=payment.request_sealed or b"",
             created_at=payment.created_at,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -11,7 +12,16 @@ from cryptography.hazmat.primitives.hashes import SM3, Hash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.seals import SealBroken, SealKeysFault, UnknownSealKey, load_seals, new_seal_keys
+from config.seal_file import add_index_key, add_key, drop_previous_index_keys, retire_key
+from config.seals import (
+    LOOK_AGAIN_SECONDS,
+    SealBroken,
+    SealKeysFault,
+    UnknownSealKey,
+    head_of,
+    load_seals,
+    new_seal_keys,
+)
 
 PLACE = "persons.name_sealed:0199"
 
@@ -95,8 +105,9 @@ def test_the_same_text_is_sealed_differently_each_time_and_shows_nothing(seals):
 
     assert one != other
     assert "张三丰".encode() not in one
-    assert "_keys" not in repr(seals)
-    assert "_index_key" not in repr(seals)
+    assert repr(seals) == "Seals(current='k1')"
+    assert "_Sm4Gcm" not in repr(seals._ring)
+    assert "index_keys" not in repr(seals._ring)
 
 
 def test_old_keys_open_and_the_current_one_seals(tmp_path):
@@ -111,8 +122,64 @@ def test_old_keys_open_and_the_current_one_seals(tmp_path):
 
     assert new.open(sealed, place=PLACE) == "张三丰"
     assert new.index("name", "张三丰") == old.index("name", "张三丰")
-    with pytest.raises(UnknownSealKey, match="'k2'"):
-        old.open(new.seal("张三丰", place=PLACE), place=PLACE)
+    assert new.current == "k2"
+    assert new.open(new.reseal(sealed, place=PLACE), place=PLACE) == "张三丰"
+    assert new.reseal(sealed, place=PLACE).startswith(head_of("k2"))
+
+
+def test_a_running_process_meets_a_younger_key_the_moment_it_needs_it(tmp_path):
+    path = a_key_file(tmp_path)
+    running = load_seals(path)
+    assert add_key(path, algorithm="AES-256-GCM") == "k2"
+    other = load_seals(path)
+
+    assert running.open(other.seal("张三丰", place=PLACE), place=PLACE) == "张三丰"
+    assert running.seal("张三丰", place=PLACE).startswith(head_of("k2"))
+
+
+def test_a_running_process_seals_with_the_new_key_within_seconds_and_looks_no_oftener(tmp_path, monkeypatch):
+    path = a_key_file(tmp_path)
+    now = 1000.0
+    monkeypatch.setattr("config.seals.time.monotonic", lambda: now)
+    running = load_seals(path)
+    add_key(path, algorithm="SM4-GCM")
+
+    assert running.seal("", place=PLACE).startswith(head_of("k1"))
+    now += LOOK_AGAIN_SECONDS
+    assert running.seal("", place=PLACE).startswith(head_of("k2"))
+    # Looked at a moment ago: not even the folder may be asked now.
+    path.unlink()
+    now += LOOK_AGAIN_SECONDS - 0.1
+    assert running.seal("", place=PLACE).startswith(head_of("k2"))
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"current": "k1", "keys": {}, "index_key": ""}', None])
+def test_a_file_that_cannot_be_read_leaves_a_running_process_its_keys(tmp_path, content):
+    path = a_key_file(tmp_path)
+    running = load_seals(path)
+    sealed = running.seal("张三丰", place=PLACE)
+    if content is None:
+        path.unlink()
+    else:
+        path.write_text(content)
+
+    running.look_again()
+
+    assert running.open(sealed, place=PLACE) == "张三丰"
+    assert running.seal("李四光", place=PLACE).startswith(head_of("k1"))
+
+
+def test_a_key_that_is_lost_is_told_as_such_and_the_rest_still_opens(tmp_path):
+    path = a_key_file(tmp_path)
+    first = load_seals(path).seal("张三丰", place=PLACE)
+    add_key(path, algorithm="SM4-GCM")
+    second = load_seals(path).seal("李四光", place=PLACE)
+    retire_key(path, key_id="k1")
+    seals = load_seals(path)
+
+    with pytest.raises(UnknownSealKey, match="'k1'"):
+        seals.open(first, place=PLACE)
+    assert seals.open(second, place=PLACE) == "李四光"
 
 
 def test_an_index_finds_equals_only_and_depends_on_its_key(seals, tmp_path):
@@ -156,3 +223,68 @@ def test_a_bad_key_file_says_what_to_mend(tmp_path, changed, said):
 def test_a_missing_key_file_says_how_to_make_one(tmp_path):
     with pytest.raises(SealKeysFault, match="canbao seal-keys new"):
         load_seals(tmp_path / "seal-keys.json")
+
+
+@pytest.mark.parametrize("algorithm", ["SM4-GCM", "AES-256-GCM"])
+def test_a_new_key_is_added_whole_in_one_stroke_and_readable_to_the_owner_alone(tmp_path, algorithm):
+    path = a_key_file(tmp_path)
+    before = json.loads(path.read_text())
+    path.chmod(0o644)
+
+    added = [add_key(path, algorithm=algorithm) for _ in range(3)]
+
+    after = json.loads(path.read_text())
+    assert added == ["k2", "k3", "k4"]
+    assert after["current"] == "k4"
+    assert after["keys"]["k1"] == before["keys"]["k1"]
+    assert after["index_key"] == before["index_key"]
+    assert len({entry["key"] for entry in after["keys"].values()}) == 4
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert sorted(each.name for each in tmp_path.iterdir()) == [".seal-keys.json.lock", "seal-keys.json"]
+
+
+def test_two_operators_at_once_add_two_keys(tmp_path):
+    path = a_key_file(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        added = list(pool.map(lambda _: add_key(path, algorithm="SM4-GCM"), range(16)))
+
+    assert sorted(added, key=lambda key_id: int(key_id[1:])) == [f"k{n}" for n in range(2, 18)]
+    assert len(json.loads(path.read_text())["keys"]) == 17
+
+
+def test_a_writer_that_died_half_way_leaves_the_file_whole_and_the_next_one_does_its_work(tmp_path, monkeypatch):
+    path = a_key_file(tmp_path)
+    before = path.read_text()
+    with monkeypatch.context() as patched:
+        patched.setattr("config.seal_file.os.fsync", lambda _: (_ for _ in ()).throw(OSError("no space left")))
+        with pytest.raises(OSError, match="no space"):
+            add_key(path, algorithm="SM4-GCM")
+
+    assert path.read_text() == before
+    assert add_key(path, algorithm="SM4-GCM") == "k2"
+
+
+def test_the_current_key_and_one_that_is_not_there_are_not_retired(tmp_path):
+    path = a_key_file(tmp_path)
+    for key_id, said in (("k1", "is the current key"), ("k9", "is not among keys")):
+        with pytest.raises(SealKeysFault, match=said):
+            retire_key(path, key_id=key_id)
+
+
+def test_while_indexes_are_rebuilt_a_value_is_known_by_both(tmp_path):
+    path = a_key_file(tmp_path)
+    old = load_seals(path).index("name", "张三丰")
+    add_index_key(path)
+    seals = load_seals(path)
+
+    assert seals.indexes("name", "张三丰") == [seals.index("name", "张三丰"), old]
+    assert seals.index("name", "张三丰") != old
+    assert seals.is_index_of(old, "name", "张三丰")
+    assert not seals.is_index_of(old, "name", "李四光")
+    sealed = seals.seal("张三丰", place=PLACE)
+    assert seals.index_of_sealed(sealed, place=PLACE, parts=("name",)) == seals.index("name", "张三丰")
+
+    drop_previous_index_keys(path)
+    alone = load_seals(path)
+    assert alone.indexes("name", "张三丰") == [seals.index("name", "张三丰")]
+    assert alone.index_key_fingerprint() == seals.index_key_fingerprint() != old.hex()

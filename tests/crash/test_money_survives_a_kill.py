@@ -41,6 +41,7 @@ ELSEWHERE = {
     "assessment": "one statement a group, and running it again issues what is missing",
     "payer_blocks": "the block is written first and stands alone; a stranger's open order lapses by itself",
     "enrollment_feed": "one statement a file part, and importing it again changes nothing",
+    "resealing": "each batch is one transaction that compares and sets; the next run finds what is left",
     "sign_in": "one transaction after the call; a lost code is asked for again",
 }
 """Other modules that do more than one thing that lasts, and why a kill between them harms nobody."""

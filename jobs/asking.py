@@ -1,0 +1,33 @@
+"""What every command asks for first: the settings, and the ports with a plain sentence where they cannot be had."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import click
+from flask import current_app
+
+from config.rulebook import RulebookFault
+from config.seals import SealKeysFault
+from config.settings import SettingsFault
+from providers.keys import KeyFileError
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from services.ports import Ports
+
+
+def settings_of() -> Settings:
+    """Those of the environment."""
+    return cast("Settings", current_app.extensions["canbao.settings"])
+
+
+def ports_of() -> Ports:
+    """Raises ClickException where a setting, a key or a rulebook is not as it must be."""
+    extensions = current_app.extensions
+    if "canbao.ports" not in extensions:
+        try:
+            extensions["canbao.ports"] = extensions["canbao.make_ports"]()
+        except (SettingsFault, SealKeysFault, RulebookFault, KeyFileError) as fault:
+            raise click.ClickException(str(fault)) from None
+    return cast("Ports", extensions["canbao.ports"])
