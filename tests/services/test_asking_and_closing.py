@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from models.payments import Payment
 from providers.protocols import NewsKind, PaymentNews, ProviderRefused, ProviderUnreachable
 from services import orders, payments
 from services.errors import BillsReserved, CannotCancel, PaymentRefused
@@ -60,9 +61,14 @@ def test_an_opening_refused_for_good_gives_the_months_back_at_once(world, wechat
     ]
 
 
+def frozen_request(ports, payment_no):
+    live = payments._live(ports, payment_no)
+    return ports.seals.open_bytes(live.request_sealed, place=Payment.request_place(live.id))
+
+
 def test_an_opening_refused_for_good_after_an_earlier_one_that_was_paid_is_paid(world, wechat):
     account, order = reserved(world)
-    frozen = payments._live(world.ports, order.payment_no).request
+    frozen = frozen_request(world.ports, order.payment_no)
     wechat.open_payment(frozen)
     wechat.pay(order.payment_no)
     wechat.fails.append(("open_payment", ProviderRefused("PARAM_ERROR")))
@@ -95,7 +101,7 @@ def test_an_opening_without_a_clear_answer_is_in_doubt_and_shows_no_pay_button(w
 def test_an_order_in_doubt_that_was_paid_is_found_by_the_sweep(world, wechat, clock, ports):
     wechat.fails.append(("open_payment", ProviderUnreachable("time-out after success")))
     _, order = world.order()
-    wechat.open_payment(payments._live(ports, order.payment_no).request)
+    wechat.open_payment(frozen_request(ports, order.payment_no))
     wechat.pay(order.payment_no)
 
     clock.move(seconds=5)
@@ -349,7 +355,7 @@ def test_dead_after_reserving_the_payer_who_looks_again_can_pay(world, clock, po
 
 def test_dead_after_they_opened_it_the_money_is_found(world, wechat, clock, ports):
     _, order = reserved(world)
-    wechat.open_payment(payments._live(ports, order.payment_no).request)
+    wechat.open_payment(frozen_request(ports, order.payment_no))
     wechat.pay(order.payment_no)
 
     clock.move(seconds=5)
