@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test quick torture check lint types imports openapi openapi-check docs docs-check format bench clean
+.PHONY: help setup run demo test quick torture check lint types imports openapi openapi-check docs docs-check format fuzz bench clean
 
 help:  ## this menu
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -53,8 +53,16 @@ format: setup  ## let the formatter and the safe fixes have their way
 	@$(BIN)/ruff check --fix . || true
 	@$(BIN)/ruff format .
 
+FUZZ_SECONDS ?= 3600
+FUZZED := $(patsubst tests/fuzz/seeds/%/,%,$(wildcard tests/fuzz/seeds/*/))
+
+fuzz: setup  ## an hour of nonsense (FUZZ_SECONDS) for the whole document, and for each verifier and parser
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/fuzz.txt
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest -q tests/doors/test_door_fuzzed.py -o log_cli=false -rA --no-header
+	@for target in $(FUZZED); do echo "$$target"; $(BIN)/python -m tests.fuzz.parsers $$target $(FUZZ_SECONDS) || exit 1; done
+
 bench: setup  ## how fast, as ratios within one run; a table and one line of JSON
 	@$(BIN)/python -m bench
 
 clean:  ## forget the virtual environment and the state of `make run`
-	rm -rf .venv .canbao
+	rm -rf .venv .canbao .fuzz

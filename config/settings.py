@@ -169,9 +169,9 @@ class Partners(_Entry):
 def load_partners(path: Path) -> Partners:
     """Read the mini-programs file. Raises SettingsFault naming file and key."""
     try:
-        given: Any = yaml.safe_load(path.read_text())
+        given: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
         partners = Partners.model_validate(given)
-    except (OSError, yaml.YAMLError) as fault:
+    except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as fault:
         raise SettingsFault(f"{path.name}: cannot be read: {fault}") from None
     except ValidationError as fault:
         raise SettingsFault(

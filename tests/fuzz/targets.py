@@ -1,0 +1,180 @@
+"""Verifiers and parsers, each as a function of bytes that may refuse in its own words and in no other way.
+
+A target raises only when a promise is broken. `parsers.py` drives them by coverage, `test_seeds.py` replays what was found.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import tempfile
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from config.rulebook import load_rulebook
+from config.seals import SealBroken, load_seals, new_seal_keys
+from config.settings import SettingsFault, load_partners
+from miniprogram_api import fields
+from miniprogram_api.errors import DoorRefusal
+from providers.alipay.client import AlipayClient
+from providers.alipay.pay import AlipayPay
+from providers.http import Line
+from providers.protocols import BadSignature
+from providers.wechat.pay import WeChatPay
+from providers.wechat.signing import Signer, Verifier
+from services import enrollment_feed
+from services.errors import BusinessError
+from services.people import mask_name, parse_id_number, parse_name
+from tests.providers import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
+NOWHERE = "http://127.0.0.1:9"
+TARGETS: dict[str, Callable[[bytes], None]] = {}
+
+
+def target(what: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    TARGETS[what.__name__] = what
+    return what
+
+
+@cache
+def _wechat() -> WeChatPay:
+    return WeChatPay(
+        line=Line(provider="wechat_pay", base_url=NOWHERE),
+        app_id="wx1",
+        signer=Signer("1900000001", "444F4864EA9B34415", wire.key("merchant")),
+        verifier=Verifier({wire.PUBLIC_KEY_ID: wire.key("wechat").public_key()}),
+        api_v3_key=wire.API_V3_KEY,
+        notify_url="https://example.com/n",
+        response_key=wire.PUBLIC_KEY_ID,
+    )
+
+
+@cache
+def _alipay() -> AlipayPay:
+    client = AlipayClient(
+        line=Line(provider="alipay", base_url=NOWHERE),
+        app_id="2021000000000001",
+        private_key=wire.key("app"),
+        alipay_public_key=wire.key("alipay").public_key(),
+    )
+    return AlipayPay(client=client, seller_id="2088000000000002", notify_url="https://example.com/n")
+
+
+@target
+def wechat_notice(data: bytes) -> None:
+    """A letter that WeChat itself signed, with anything inside; or anybody's letter with any headers."""
+    mode, rest = data[:1], data[1:]
+    if mode < b"\x40":
+        raw, headers = rest, wire.wechat_headers(rest, at=NOW.timestamp())
+    elif mode < b"\x80":
+        raw = wire.wechat_notice(rest)
+        headers = wire.wechat_headers(raw, at=NOW.timestamp())
+    else:
+        head, _, raw = rest.partition(b"\0")
+        names = ("Wechatpay-Timestamp", "Wechatpay-Nonce", "Wechatpay-Signature", "Wechatpay-Serial")
+        headers = dict(zip(names, head.decode("latin-1").split("\n"), strict=False))
+    with contextlib.suppress(BadSignature):
+        _wechat().open_notice(headers, raw, now=NOW)
+
+
+@target
+def alipay_notice(data: bytes) -> None:
+    """Any form; or one that Alipay itself signed, with any fields."""
+    mode, rest = data[:1], data[1:]
+    raw = rest
+    if mode < b"\x80":
+        fields_given = dict(parse_qsl(rest.decode("latin-1"), keep_blank_values=True))
+        encoding = "utf-8" if mode < b"\x40" else "gbk"
+        with contextlib.suppress(UnicodeEncodeError):
+            raw = wire.alipay_form({"charset": encoding, **fields_given}, encoding=encoding)
+    with contextlib.suppress(BadSignature):
+        _alipay().open_notice({}, raw, now=NOW)
+
+
+@target
+def json_of_a_phone(data: bytes) -> None:
+    with contextlib.suppress(DoorRefusal):
+        given = fields._read(data)
+        assert isinstance(given, dict)
+
+
+@target
+def name_and_number(data: bytes) -> None:
+    text = (
+        data.decode("utf-8", "surrogatepass" if data[:1] < b"\x10" else "replace") if _decodes(data) else data.decode("latin-1")
+    )
+    with contextlib.suppress(BusinessError):
+        name = parse_name(text)
+        assert parse_name(name) == name, "what is normalised stays as it is"
+        assert mask_name(name) != name
+    with contextlib.suppress(BusinessError):
+        number = parse_id_number(text, today=NOW.date())
+        assert parse_id_number(number.text, today=NOW.date()) == number
+        assert number.text not in number.masked
+
+
+def _decodes(data: bytes) -> bool:
+    try:
+        data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+@cache
+def _seals() -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "seal-keys.json"
+        path.write_text(new_seal_keys())
+        return load_seals(path)
+
+
+@target
+def seal(data: bytes) -> None:
+    with contextlib.suppress(SealBroken):
+        _seals().open_bytes(data, place="persons.name_sealed:1")
+        raise AssertionError("a seal that nobody made was opened")
+
+
+@cache
+def _rulebook() -> Any:
+    from config.rulebook import SHIPPED_REGIONS
+
+    return load_rulebook(SHIPPED_REGIONS)
+
+
+HEADER = ",".join(enrollment_feed.REQUIRED + enrollment_feed.OPTIONAL).encode() + b"\n"
+
+
+@target
+def enrollment_feed_file(data: bytes) -> None:
+    """A registrar's file, with its header or without: rows are understood or said to be bad, the file is read or refused."""
+    raw = data[1:] if data[:1] < b"\x40" else HEADER + data[1:]
+    rulebook = _rulebook()
+    with contextlib.suppress(enrollment_feed.FeedRefused):
+        encoding = enrollment_feed._encoding_of(io.BytesIO(raw))
+        area_of = enrollment_feed._region_by_area(rulebook)
+        lines = io.TextIOWrapper(io.BytesIO(raw), encoding=encoding, newline="")
+        for line, given in enrollment_feed._rows(lines):
+            with contextlib.suppress(enrollment_feed._BadValue, BusinessError):
+                enrollment_feed.read_row(line, given, today=NOW.date(), area_of=area_of, rulebook=rulebook)
+
+
+@target
+def miniprograms_file(data: bytes) -> None:
+    with tempfile.NamedTemporaryFile(suffix=".yaml") as file:
+        file.write(data)
+        file.flush()
+        with contextlib.suppress(SettingsFault):
+            load_partners(Path(file.name))
+
+
+csv.field_size_limit(1 << 20)
