@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from config.logs import logger
 from services.identity import expire_face_checks
+from services.identity_asking import ask_face_checks
 from services.payments import ask_about_silence, close_stale
 from services.resealing import reseal, tell_lost_seals
 
@@ -85,6 +86,12 @@ def ask_providers(ports: Ports) -> int:
 def close_stale_orders(ports: Ports) -> int:
     """Close what has lapsed, at the provider first."""
     return close_stale(ports)
+
+
+@_sweep("ask_face_checks", cron="* * * * * */2")
+def ask_faces(ports: Ports) -> int:
+    """Ask about face checks that a callback named, at once; else when their silence has lasted 20 s, 1 min, 3 min, 10 min."""
+    return ask_face_checks(ports)
 
 
 @_sweep("expire_face_checks", cron="* * * * * */30")

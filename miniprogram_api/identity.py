@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from apiflask import APIBlueprint, Schema
 from apiflask.fields import DateTime, Dict, String
+from apiflask.validators import Length
 from flask import g
+from marshmallow import ValidationError
 
 from miniprogram_api.auth import endpoint, me, ports
 from miniprogram_api.fields import Given, Nothing, Whole, short_text
@@ -14,6 +16,7 @@ from services import identity
 from services.errors import (
     AlreadyVerified,
     ConsentRequired,
+    DeviceRequired,
     IdNumberMalformed,
     NameIdMismatch,
     NameMalformed,
@@ -43,6 +46,22 @@ class VerificationOut(Schema):
     state = String(required=True)
     name = String(required=True, attribute="name_masked")
     id_number = String(required=True, attribute="id_number_masked")
+
+
+LARGEST_DEVICE_BYTES: Final = 8 * 1024
+
+
+def _fits(text: str) -> None:
+    if len(text.encode()) > LARGEST_DEVICE_BYTES:
+        raise ValidationError("不能超过8KB")
+
+
+class FaceCheckIn(Given):
+    device = String(
+        validate=[Length(min=1, max=LARGEST_DEVICE_BYTES), _fits],
+        load_default=None,
+        metadata={"description": "APP人脸SDK给出的设备信息（MetaInfo），APP必填；小程序不需要，传了也不使用、不保存"},
+    )
 
 
 class FaceCheckOut(Schema):
@@ -80,10 +99,11 @@ def prove_name(given: dict[str, Any]) -> Any:
 @door.post("/identity/face-checks")
 @endpoint(
     door,
-    takes=Nothing,
+    takes=FaceCheckIn,
     returns=FaceCheckOut,
     status=201,
     fails=[
+        DeviceRequired,
         ConsentRequired,
         RealNameRequired,
         AlreadyVerified,
@@ -95,9 +115,9 @@ def prove_name(given: dict[str, Any]) -> Any:
     creates=True,
     replays=True,
 )
-def start_face_check(given: dict[str, Any]) -> Any:  # noqa: ARG001 - an empty object today
+def start_face_check(given: dict[str, Any]) -> Any:
     """Open a face check at the platform (人脸核验). The same key again tells the same check."""
-    check = identity.start_face_check(ports(), account=me(), idempotency_key=g.idempotency_key)
+    check = identity.start_face_check(ports(), account=me(), idempotency_key=g.idempotency_key, **given)
     return check, 201, {"Idempotency-Replayed": "true"} if check.replayed else {}
 
 

@@ -140,6 +140,8 @@ class FaceCheck(Stateful, Base):
     """Where a callback names it: its blind index."""
     next_ask_at: Mapped[datetime | None]
     """When a sweep asks by itself, where the phone or the callback may have gone silent."""
+    asks: Mapped[int] = mapped_column(server_default=text("0"))
+    """How often it has asked since the last sign of life."""
     provider_code: Mapped[str | None]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
@@ -153,13 +155,15 @@ class FaceCheck(Stateful, Base):
     def is_open(self) -> bool:
         return self.state in (_F.CREATED, _F.PENDING)
 
-    def start(self, *, who: str, at: datetime) -> None:
+    def start(self, *, ask_at: datetime, who: str, at: datetime) -> None:
+        """It stands at the platform; from `ask_at` on silence is asked about."""
         self._move(_F.PENDING, who=who, at=at)
+        self.next_ask_at = ask_at
 
     def finish(self, outcome: FaceCheckState, *, provider_code: str, who: str, at: datetime) -> None:
         """The platform's own verdict, or our clock's (EXPIRED)."""
         self._move(outcome, who=who, at=at)
-        self.provider_code, self.finished_at = provider_code, at
+        self.provider_code, self.finished_at, self.next_ask_at = provider_code, at, None
 
 
 class BankCardCheckState(StrEnum):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -234,6 +234,8 @@ class FaceAnswer:
 
 class FaceProvider(Protocol):
     name: str
+    asks_for_device: bool
+    """Whether a check cannot be started without the device's own description."""
 
     def start(
         self, person: RealName, *, check_no: str, subject: str, device: str | None = None, elder: bool = False
@@ -244,3 +246,14 @@ class FaceProvider(Protocol):
 
     def ask(self, reference: str, person: RealName, *, check_no: str, subject: str) -> FaceAnswer:
         """Their verdict, from their server. Raises ProviderUnreachable, ProviderRefused."""
+
+
+@runtime_checkable
+class FaceCallbacks(Protocol):
+    """What a platform that calls back adds to its FaceProvider."""
+
+    def open_callback(self, query: str) -> str:
+        """The reference of the check that a callback is about, from its raw query; what it says of the outcome is nobody's proof.
+
+        Raises BadSignature and nothing else: `no_token`, `wrong_token`, or `malformed` where the token was right. Never calls out.
+        """

@@ -157,6 +157,13 @@ class TooManyFaceChecks(BusinessError):
     detail = "请明天再试，或携带身份证到窗口核验，咨询电话12333。"
 
 
+class DeviceRequired(BusinessError):
+    code = "DEVICE_REQUIRED"
+    kind = Kind.MALFORMED
+    title = "缺少手机信息"
+    detail = "请将APP更新到最新版本后，重新打开人脸核验。"
+
+
 class PersonNotMatched(BusinessError):
     code = "PERSON_NOT_MATCHED"
     kind = Kind.CONFLICT

@@ -5,25 +5,24 @@ Faces are judged by the platform's server alone: whatever a phone or a callback 
 
 from __future__ import annotations
 
-import json
 import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, not_, select
 from sqlalchemy.exc import IntegrityError
 
 from config.logs import logger
-from models.accounts import Account
 from models.audit import PersonalDataAccess
 from models.base import constraint_of, new_id, new_number
 from models.identity import FaceCheck, FaceCheckState, IdentityVerification, VerificationState
-from providers.protocols import FaceVerdict, NameVerdict, ProviderError, ProviderRefused, ProviderUnreachable, RealName
+from providers.protocols import NameVerdict, ProviderError, ProviderRefused, ProviderUnreachable, RealName
 from services.consents import require_consent
 from services.errors import (
     AlreadyVerified,
     BusinessError,
+    DeviceRequired,
     NameIdMismatch,
     NotAvailableOnline,
     NotFound,
@@ -35,6 +34,7 @@ from services.errors import (
     TooYoung,
 )
 from services.idempotency import Asked, fingerprint, forget_result, keep_result, known_result
+from services.identity_asking import ask_about_face, next_question, open_started, seal_started, write_verdict
 from services.insured_persons import add_self
 from services.people import ADULT_ACCOUNT_YEARS, parse_id_number, parse_name
 from services.verification import (
@@ -50,12 +50,15 @@ from services.verification import (
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from models.accounts import Account
     from providers.protocols import StartedFaceCheck
     from services.ports import Ports
 
 log = logger(__name__)
 
 FACE_CHECKS_A_DAY: Final = 5
+FACE_PRESSES_A_DAY: Final = 30
+"""With those that a platform would not start, for want of an answer or of a sound device."""
 NAME_CHECKS_A_DAY: Final = 5
 FACE_CHECK_LIFE: Final = timedelta(minutes=15)
 """Single use and short (domain §6.2); the platform's own hour ends sooner for us."""
@@ -169,14 +172,20 @@ STARTING_TAKES_AT_MOST: Final = timedelta(seconds=15)
 """Connect and read time-outs of a call, and some: a start older than this died with its process."""
 
 
-def start_face_check(ports: Ports, *, account: Account, idempotency_key: str) -> FaceCheckView:
+def start_face_check(ports: Ports, *, account: Account, idempotency_key: str, device: str | None = None) -> FaceCheckView:
     """Open a face check at the account's own platform; an older open one ends. The same key again tells the same check.
 
-    Raises ConsentRequired, RealNameRequired, AlreadyVerified, TooManyFaceChecks, NotAvailableOnline, ProviderUnavailable,
-    RequestInFlight.
+    `device` is what the app's face SDK says of the phone. It goes to the platform that asks for it, and is kept nowhere. Each reading
+    of it differs, so it is no part of what makes two requests the same.
+
+    Raises ConsentRequired, RealNameRequired, AlreadyVerified, TooManyFaceChecks, NotAvailableOnline, DeviceRequired,
+    ProviderUnavailable, RequestInFlight.
     """
-    if ports.faces.get(account.miniprogram) is None:
+    faces = ports.faces.get(account.miniprogram)
+    if faces is None:
         raise NotAvailableOnline(detail=WITHOUT_FACE)
+    if faces.asks_for_device and not device:
+        raise DeviceRequired
     asked = Asked(account_id=account.id, route=START_ROUTE, key=idempotency_key, request_hash=fingerprint())
     try:
         check_id, replayed = _begin_check(ports, account=account, asked=asked)
@@ -189,7 +198,7 @@ def start_face_check(ports: Ports, *, account: Account, idempotency_key: str) ->
         view = _replay(ports, account=account, check_id=check_id)
         if view is not None:
             return view
-    return _start_at_provider(ports, account=account, check_id=check_id, asked=asked)
+    return _start_at_provider(ports, account=account, check_id=check_id, asked=asked, device=device)
 
 
 def _begin_check(ports: Ports, *, account: Account, asked: Asked) -> tuple[uuid.UUID, bool]:
@@ -207,11 +216,7 @@ def _begin_check(ports: Ports, *, account: Account, asked: Asked) -> tuple[uuid.
             raise AlreadyVerified
         if not verification.may_start_face:
             raise RealNameRequired
-        today = session.scalar(
-            select(func.count()).where(FaceCheck.account_id == account.id, FaceCheck.created_at >= day_start(now))
-        )
-        if (today or 0) >= FACE_CHECKS_A_DAY:
-            raise TooManyFaceChecks
+        _refuse_too_many(session, account=account, now=now)
         abandon_open_checks(session, account=account, now=now)
         session.add(
             FaceCheck(
@@ -226,6 +231,18 @@ def _begin_check(ports: Ports, *, account: Account, asked: Asked) -> tuple[uuid.
     return check_id, False
 
 
+def _refuse_too_many(session: Session, *, account: Account, now: datetime) -> None:
+    """A check that the platform would not start is no try of the person's. But presses have an end too: each one is a call."""
+    never_started = and_(FaceCheck.state == FaceCheckState.FAILED, FaceCheck.reference_sealed.is_(None))
+    pressed, tried = session.execute(
+        select(func.count(), func.count().filter(not_(never_started))).where(
+            FaceCheck.account_id == account.id, FaceCheck.created_at >= day_start(now)
+        )
+    ).one()
+    if tried >= FACE_CHECKS_A_DAY or pressed >= FACE_PRESSES_A_DAY:
+        raise TooManyFaceChecks
+
+
 def _replay(ports: Ports, *, account: Account, check_id: uuid.UUID) -> FaceCheckView | None:
     """The check that this key made before; None where its start died half way and has to be made again."""
     now = ports.now()
@@ -237,45 +254,47 @@ def _replay(ports: Ports, *, account: Account, check_id: uuid.UUID) -> FaceCheck
             return None
         launch = None
         if check.state == FaceCheckState.PENDING and check.expires_at > now:
-            _, launch = _open_started(ports, check)
+            _, launch = open_started(ports, check)
         return replace(_view(check, verification_of(session, account=account, now=now)), launch=launch, replayed=True)
 
 
-def _start_at_provider(ports: Ports, *, account: Account, check_id: uuid.UUID, asked: Asked) -> FaceCheckView:
-    now, who = ports.now(), f"account:{account.id}"
+def _start_at_provider(
+    ports: Ports, *, account: Account, check_id: uuid.UUID, asked: Asked, device: str | None
+) -> FaceCheckView:
+    now = ports.now()
     with ports.begin() as session:
         check_no = _own_check(session, account=account, check_id=check_id).check_no
         verification = verification_of(session, account=account, now=now)
         person, subject = open_given(ports, session, verification, account, purpose="face_check_start", now=now)
     try:
-        started = ports.faces[account.miniprogram].start(person, check_no=check_no, subject=subject)
-    except ProviderError as fault:
-        _finish(ports, check_id, FaceCheckState.FAILED, code=type(fault).__name__, account=account)
+        started = ports.faces[account.miniprogram].start(
+            person, check_no=check_no, subject=subject, device=device, elder=account.elder_mode
+        )
+        return _record_started(ports, account=account, check_id=check_id, started=started)
+    except (ProviderError, IntegrityError) as fault:
+        if isinstance(fault, IntegrityError) and constraint_of(fault) != "ix_face_checks_reference_index":
+            raise
+        # Refused, silent, or the very reference of another check, which nobody could tell apart in a callback.
+        log.warning("face_check.not_started", fault=type(fault).__name__)
+        write_verdict(ports, check_id, FaceCheckState.FAILED, code=type(fault).__name__, who=f"account:{account.id}")
         with ports.begin() as session:
             forget_result(session, asked)
         raise ProviderUnavailable from None
+
+
+def _record_started(ports: Ports, *, account: Account, check_id: uuid.UUID, started: StartedFaceCheck) -> FaceCheckView:
+    now, who = ports.now(), f"account:{account.id}"
     with ports.begin() as session:
         verification = verification_of(session, account=account, now=now)
         check = session.scalars(select(FaceCheck).where(FaceCheck.id == check_id).with_for_update()).one()
         if check.state != FaceCheckState.CREATED or not verification.may_start_face:
             # Meanwhile another name was typed, or another check begun: this one counts no more.
             return _view(check, verification)
-        check.reference_sealed = _seal_started(ports, check, started)
+        seal_started(ports, check, started)
         check.expires_at = min(check.expires_at, now + timedelta(seconds=started.valid_for_seconds))
-        check.start(who=who, at=ports.now())
-        verification.start_face(who=who, at=ports.now())
+        check.start(ask_at=next_question(0, expires_at=check.expires_at, now=now), who=who, at=now)
+        verification.start_face(who=who, at=now)
         return replace(_view(check, verification), launch=started.launch)
-
-
-def _seal_started(ports: Ports, check: FaceCheck, started: StartedFaceCheck) -> bytes:
-    # With what the phone needs: a lost answer can be told again.
-    text = json.dumps([started.reference, started.launch])
-    return ports.seals.seal(text, place=FaceCheck.reference_place(check.id))
-
-
-def _open_started(ports: Ports, check: FaceCheck) -> tuple[str, dict[str, str]]:
-    reference, launch = json.loads(ports.seals.open(check.reference_sealed or b"", place=FaceCheck.reference_place(check.id)))
-    return reference, launch
 
 
 def finish_face_check(ports: Ports, *, account: Account, check_id: uuid.UUID) -> FaceCheckView:
@@ -283,35 +302,13 @@ def finish_face_check(ports: Ports, *, account: Account, check_id: uuid.UUID) ->
 
     Raises NotFound, ConsentRequired, ProviderUnavailable.
     """
-    with ports.begin() as session:
-        check = _own_check(session, account=account, check_id=check_id)
-        verification = verification_of(session, account=account, now=ports.now())
-        if check.state != FaceCheckState.PENDING or verification.state != VerificationState.FACE_PENDING:
-            return _view(check, verification)
-        # Taken back meanwhile: then not even the verdict is fetched, and the check lapses by itself.
-        require_consent(session, account_id=account.id, purpose="FACE")
-        person, subject = open_given(ports, session, verification, account, purpose="face_check_ask", now=ports.now())
-        reference, _ = _open_started(ports, check)
-        check_no = check.check_no
+    read_face_check(ports, account=account, check_id=check_id)  # one's own only
     try:
-        answer = ports.faces[account.miniprogram].ask(reference, person, check_no=check_no, subject=subject)
+        ask_about_face(ports, check_id, who=f"account:{account.id}")
     except ProviderError as fault:
         log.warning("face_check.not_answered", fault=type(fault).__name__)
         raise ProviderUnavailable(retry_after_seconds=3) from None
-    outcome = VERDICTS.get(answer.verdict)
-    if outcome is None:
-        return read_face_check(ports, account=account, check_id=check_id)
-    _finish(ports, check_id, outcome, code=answer.provider_code, account=account, person=person)
     return read_face_check(ports, account=account, check_id=check_id)
-
-
-VERDICTS: Final = {
-    FaceVerdict.PASSED: FaceCheckState.PASSED,
-    FaceVerdict.FAILED: FaceCheckState.FAILED,
-    FaceVerdict.DECLINED: FaceCheckState.DECLINED,
-    FaceVerdict.EXPIRED: FaceCheckState.EXPIRED,
-}
-"""PENDING is not here: an unfinished check stays as it is."""
 
 
 def read_face_check(ports: Ports, *, account: Account, check_id: uuid.UUID) -> FaceCheckView:
@@ -340,47 +337,15 @@ def _view(check: FaceCheck, verification: IdentityVerification) -> FaceCheckView
     )
 
 
-def _finish(
-    ports: Ports, check_id: uuid.UUID, outcome: FaceCheckState, *, code: str, account: Account, person: RealName | None = None
-) -> None:
-    """Write a verdict once; whoever comes second finds it written."""
-    now = ports.now()
-    who = f"account:{account.id}"
-    with ports.begin() as session:
-        verification = verification_of(session, account=account, now=now)
-        check = session.scalars(select(FaceCheck).where(FaceCheck.id == check_id).with_for_update()).one()
-        if not check.is_open:
-            return
-        was_asked = check.state == FaceCheckState.PENDING and verification.state == VerificationState.FACE_PENDING
-        check.finish(outcome, provider_code=code, who=who, at=now)
-        if not was_asked:
-            return
-        if outcome is FaceCheckState.PASSED and person is not None:
-            found = person_of(ports, session, person, now=now)
-            if found is None:
-                verification.fail(who=who, at=now)
-                return
-            verification.verify(method=check.provider, who=who, at=now)
-            row = session.get_one(Account, account.id)
-            row.person_id = found.id
-            add_self(session, account=row, person_id=found.id, now=now)
-        elif outcome is FaceCheckState.DECLINED:
-            verification.decline(who=who, at=now)
-        else:
-            verification.fail(who=who, at=now)
-
-
 def expire_face_checks(ports: Ports, *, limit: int = 200) -> int:
     """The sweep: checks that nobody finished lapse; answers how many. A person may always start another."""
     now = ports.now()
     with ports.begin() as session:
-        rows = session.execute(
-            select(FaceCheck.id, Account)
-            .join(Account, Account.id == FaceCheck.account_id)
+        lapsed = session.scalars(
+            select(FaceCheck.id)
             .where(FaceCheck.expires_at <= now, FaceCheck.state.in_((FaceCheckState.CREATED, FaceCheckState.PENDING)))
             .limit(limit)
         ).all()
-        session.expunge_all()
-    for check_id, account in rows:
-        _finish(ports, check_id, FaceCheckState.EXPIRED, code="EXPIRED", account=account)
-    return len(rows)
+    for check_id in lapsed:
+        write_verdict(ports, check_id, FaceCheckState.EXPIRED, code="EXPIRED", who="expire_face_checks")
+    return len(lapsed)

@@ -83,11 +83,18 @@ def abandon_open_checks(session: Session, *, account: Account, now: datetime) ->
 
 
 def open_given(
-    ports: Ports, session: Session, verification: IdentityVerification, account: Account, *, purpose: str, now: datetime
+    ports: Ports,
+    session: Session,
+    verification: IdentityVerification,
+    account: Account,
+    *,
+    purpose: str,
+    now: datetime,
+    who: str | None = None,
 ) -> tuple[RealName, str]:
-    """Open what was sealed, for the provider's eyes only, and leave a row that says so."""
+    """Open what was sealed, for the provider's eyes only, and leave a row that says so. `who`: the account itself, unless told."""
     opened = open_personal(
-        ports, session, verification, "name", "id_number", purpose=purpose, who=f"account:{account.id}", now=now
+        ports, session, verification, "name", "id_number", purpose=purpose, who=who or f"account:{account.id}", now=now
     )
     subject = ports.seals.open(account.subject_sealed, place=Account.subject_place(account.id))
     return RealName(name=opened["name"], id_number=opened["id_number"]), subject

@@ -173,7 +173,9 @@ def ports_to(database_url: str, *, rulebook, seals, clock: MovableClock) -> Iter
             if program.merchant
         },
         faces={
-            code: FakeFaces(calls=CallsOutsideTransactions(), name=f"{program.platform}_face")
+            code: FakeFaces(
+                calls=CallsOutsideTransactions(), name=f"{program.platform}_face", asks_for_device=program.platform == "app"
+            )
             for code, program in programs.items()
         },
         names=FakeNames(calls=CallsOutsideTransactions()),

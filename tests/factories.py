@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from services.order_views import OrderView
     from services.ports import Ports
 
+APP = "changzhou-hrss-app"
 WECHAT = "jiangsu-tax-wechat"
 ALIPAY = "jiangsu-tax-alipay"
 XINJIANG = "xinjiang-tax-wechat"

@@ -2,6 +2,7 @@
 
     wechat_pay   POST /webhooks/wechat-pay/{miniprogram}
     alipay       POST /webhooks/alipay/{miniprogram}
+    identity     GET  /webhooks/identity/aliyun      keeps nothing: it only makes us ask
 
 It runs as a process of its own, so that slow calls elsewhere never hold its threads.
 """

@@ -87,7 +87,7 @@ def _keep(ports: Ports, miniprogram: str, news: PaymentNews, raw: bytes) -> bool
         return receive(ports, miniprogram=miniprogram, news=news, raw=raw)
 
 
-class _Quota:
+class Quota:
     """A few lines a minute, and then silence."""
 
     def __init__(self) -> None:
@@ -101,7 +101,7 @@ class _Quota:
         return self._said <= LINES_A_MINUTE
 
 
-_quota = _Quota()
+_quota = Quota()
 
 
 def _refuse(channel: Channel, miniprogram: str, reason: str) -> Intake:

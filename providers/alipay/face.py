@@ -22,7 +22,8 @@ STATES = {"PROCESSING": FaceVerdict.PENDING, "SUCCESS": FaceVerdict.PASSED, "FAI
 class AlipayFace:
     """A FaceProvider."""
 
-    name = "alipay"
+    name = "alipay_face"
+    asks_for_device = False
 
     def __init__(self, *, client: AlipayClient) -> None:
         self._client = client

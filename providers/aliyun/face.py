@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hmac
+import re
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 from providers.aliyun.identity import result_of
-from providers.protocols import FaceAnswer, FaceVerdict, ProviderRefused, ProviderUnreachable, StartedFaceCheck
+from providers.protocols import BadSignature, FaceAnswer, FaceVerdict, ProviderRefused, ProviderUnreachable, StartedFaceCheck
 
 if TYPE_CHECKING:
     from providers.aliyun.line import AliyunLine
@@ -16,14 +19,23 @@ VALID_FOR_SECONDS = 1800
 VERDICTS = {"T": FaceVerdict.PASSED, "F": FaceVerdict.FAILED}
 BASIC_HAN = range(0x4E00, 0x9FA6)
 """What every terminal can type and show; names beyond it (生僻字) need the service's own mode."""
+SHORTEST_CALLBACK_TOKEN = 16
+REFERENCE = re.compile(r"[!-~]{1,128}")
+MOST_PARAMETERS = 16
 
 
 class AliyunFace:
     """A FaceProvider for the app, whose SDK brings the device's own description (MetaInfo)."""
 
     name = "aliyun_face"
+    asks_for_device = True
 
     def __init__(self, *, line: AliyunLine, scene_id: int, callback_url: str, callback_token: str) -> None:
+        if len(callback_token) < SHORTEST_CALLBACK_TOKEN:
+            # An empty one would open the door to everybody.
+            raise ValueError(
+                f"aliyun: a callback token has {SHORTEST_CALLBACK_TOKEN} characters at least, not {len(callback_token)}"
+            )
         self._line = line
         self._scene_id = scene_id
         self._callback_url = callback_url
@@ -70,6 +82,23 @@ class AliyunFace:
         )
         code = str(told.sub_code or "")[:64]
         return FaceAnswer(verdict=VERDICTS.get(str(told.passed or ""), FaceVerdict.PENDING), provider_code=code)
+
+    def open_callback(self, query: str) -> str:
+        """`callbackToken`, `certifyId`, `passed`: the first is all that shows who calls, the last is not even read."""
+        try:
+            given = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS)
+        except ValueError:
+            # It cannot be read, so it cannot hold the token either.
+            raise BadSignature("no_token") from None
+        tokens = [value for name, value in given if name == "callbackToken"]
+        if not tokens:
+            raise BadSignature("no_token")
+        if len(tokens) > 1 or not hmac.compare_digest(tokens[0].encode(), self._callback_token.encode()):
+            raise BadSignature("wrong_token")
+        references = [value for name, value in given if name == "certifyId"]
+        if len(references) != 1 or REFERENCE.fullmatch(references[0]) is None:
+            raise BadSignature("malformed")
+        return references[0]
 
 
 def _has_rare_characters(name: str) -> bool:

@@ -24,7 +24,8 @@ DECLINED = frozenset({
 class WeChatFace:
     """A FaceProvider. The payer is checked, under the openid that runs the mini-program."""
 
-    name = "wechat"
+    name = "wechat_face"
+    asks_for_device = False
 
     def __init__(self, *, api: WeChatOpenApi) -> None:
         self._api = api

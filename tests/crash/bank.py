@@ -245,6 +245,7 @@ class BankPayments:
 class BankFaces:
     bank: Bank
     name: str
+    asks_for_device: bool = False
 
     def start(
         self, person: RealName, *, check_no: str, subject: str, device: str | None = None, elder: bool = False

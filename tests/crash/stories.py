@@ -19,7 +19,7 @@ from models.accounts import Account
 from models.identity import FaceCheck
 from models.payments import Payment
 from providers.protocols import FaceVerdict
-from services import consents, identity, inbox, order_views, orders
+from services import consents, identity, identity_asking, inbox, order_views, orders
 from services.errors import BillsReserved, BusinessError, CannotCancel, ProviderUnavailable, RequestInFlight
 from services.payments import ask_about_silence, close_stale
 from services.settlement import settle
@@ -408,11 +408,17 @@ def start_face(stage: Stage, *, key: str | None = None) -> FaceCheckView:
     return identity.start_face_check(stage.ports, account=stage.account(), idempotency_key=key or uuid.uuid4().hex)
 
 
-def show_face(stage: Stage, verdict: FaceVerdict) -> None:
-    view = start_face(stage)
+def decide_face(stage: Stage, view: FaceCheckView, verdict: FaceVerdict) -> str:
+    """Before the camera; answers what the platform calls the check."""
     with stage.ports.begin() as session:
         check_no = session.get_one(FaceCheck, view.id).check_no
     stage.bank.change(lambda known: known["faces"].update({check_no: verdict}))
+    return f"face-{check_no}"
+
+
+def show_face(stage: Stage, verdict: FaceVerdict) -> None:
+    view = start_face(stage)
+    decide_face(stage, view, verdict)
     identity.finish_face_check(stage.ports, account=stage.account(), check_id=view.id)
 
 
@@ -441,6 +447,20 @@ def name_proven(stage: Stage) -> None:
 @story("a face passes", **PERSON)
 def face_passes(stage: Stage) -> None:
     show_face(stage, FaceVerdict.PASSED)
+
+
+@story("a face passes and the phone never comes back", **PERSON)
+def face_passes_in_silence(stage: Stage) -> None:
+    decide_face(stage, start_face(stage), FaceVerdict.PASSED)
+    stage.move(seconds=21)
+    identity_asking.ask_face_checks(stage.ports)
+
+
+@story("a face passes and the platform calls back", **PERSON)
+def face_passes_and_is_called_back(stage: Stage) -> None:
+    reference = decide_face(stage, start_face(stage), FaceVerdict.PASSED)
+    identity_asking.hear_of_face(stage.ports, reference)
+    identity_asking.ask_face_checks(stage.ports)
 
 
 @story("a face is declined", **PERSON)

@@ -22,6 +22,7 @@ import pytest
 
 from config.seals import new_seal_keys
 from services.identity import expire_face_checks
+from services.identity_asking import ask_face_checks
 from services.payments import ask_about_silence, close_stale
 from tests.architecture.reading import Point, crash_points, functions
 from tests.crash.bank import Bank
@@ -163,6 +164,7 @@ def end_well(stage: Stage, name: str, afterwards: str) -> None:
             ask_about_silence(stage.ports)
             close_stale(stage.ports)
             stage.settle()
+            ask_face_checks(stage.ports)
             expire_face_checks(stage.ports)
         stage.move(seconds=step.total_seconds())
     # The very last notices arrive when everything is over, and change nothing any more.

@@ -84,7 +84,7 @@ class Letterbox(House):
         self.doors = ("webhooks",)
         super().__post_init__()
         # How many lines of refusals this process has told in this minute is forgotten.
-        intake._quota = intake._Quota()
+        intake._quota = intake.Quota()
         self.app.extensions["canbao.ports"] = self.reading = replace(self.ports, payments=real_adapters(self.ports))
 
     def order(self, miniprogram: str = WECHAT) -> OrderView:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from providers.protocols import FaceVerdict, NameVerdict, ProviderRefused, ProviderUnreachable
-from tests.factories import ALIPAY, WECHAT, XINJIANG, an_id_number
+from tests.factories import ALIPAY, APP, WECHAT, XINJIANG, an_id_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -330,6 +330,11 @@ def passes(house: House, account: Account, verdict: FaceVerdict = FaceVerdict.PA
 @good
 def start_face_check(house: House) -> Ask:
     return Ask(method="POST", path="/identity/face-checks", given={}, account=named(house))
+
+
+@refused("start_face_check", "DEVICE_REQUIRED")
+def _(house: House) -> Ask:
+    return replace(start_face_check(house), account=named(house, miniprogram=APP))
 
 
 @refused("start_face_check", "CONSENT_REQUIRED")

@@ -183,12 +183,16 @@ class FakeFaces(_Told):
     """A FaceProvider: a check is pending until a test says how it went, by our own number of it."""
 
     name: str = "fake"
+    asks_for_device: bool = False
     answers: dict[str, FaceAnswer] = field(default_factory=dict)
+    switches: dict[str, tuple[str | None, bool]] = field(default_factory=dict)
+    """Device and elder mode of each start, by our own number of it."""
 
     def start(
         self, person: RealName, *, check_no: str, subject: str, device: str | None = None, elder: bool = False
     ) -> StartedFaceCheck:
         self._asked("start", check_no)
+        self.switches[check_no] = (device, elder)
         return StartedFaceCheck(reference=f"face-{check_no}", launch={"verifyId": f"face-{check_no}"}, valid_for_seconds=3600)
 
     def ask(self, reference: str, person: RealName, *, check_no: str, subject: str) -> FaceAnswer:

@@ -327,7 +327,7 @@ def test_a_platform_that_does_not_answer_leaves_the_check_open(world, ports):
 
 
 @pytest.mark.parametrize("fault", [ProviderUnreachable("down"), ProviderRefused("NO")])
-def test_a_check_that_could_not_be_opened_costs_the_person_nothing_but_a_try(world, ports, fault):
+def test_a_check_that_could_not_be_opened_costs_the_person_nothing(world, ports, fault):
     account = named(world)
     ports.faces[WECHAT].fails.append(("start", fault))
 
