@@ -18,6 +18,7 @@ import click
 import miniprogram_api
 import models.tables  # noqa: F401 - every model, so that no state machine is missed
 from config import settings as settings_module
+from config.retention import load_retention
 from config.rulebook import load_rulebook
 from config.settings import HOME, Aliyun, Merchant, Miniprogram, Settings, SettingsFault, load_settings
 from jobs.commands import COMMANDS
@@ -393,6 +394,39 @@ def commands_page() -> str:
     )
 
 
+def retention_page() -> str:
+    policies = load_retention().policies
+    parts = []
+    for title, chosen in (
+        ("What is erased", [each for each in policies if each.has_a_term]),
+        ("What stays until its holder deletes the account", [each for each in policies if each.with_account]),
+        ("What stays for ever", [each for each in policies if each.for_ever]),
+    ):
+        rows = [
+            (
+                f"`{each.policy}`",
+                f"`{each.table}`" + (f": {', '.join(f'`{name}`' for name in each.erases)}" if each.erases else ""),
+                f"{each.told}, from `{each.column}`" if each.has_a_term else each.told,
+                each.legal_ground,
+                each.source,
+                f"{each.effective_from}" + (" (its table comes with a later release)" if each.table_to_come else ""),
+                each.status,
+            )
+            for each in chosen
+        ]
+        parts += [f"## {title}", table(("policy", "table", "kept", "legal ground", "source", "in force from", "status"), rows)]
+    return page(
+        "Retention",
+        "How long each table keeps what it holds, and by what right. Source: [`retention.yaml`](../../config/retention.yaml), read by "
+        "[`load_retention`](../../config/retention.py); applied each night by [`apply_retention`](../../services/retention.py).",
+        "Terms are whole Beijing days after the day of the moment named, so nothing goes a minute early. Where columns are named, they "
+        "are emptied and the row stays. A row that somebody still waits for is never touched, however old. Each batch leaves a row in "
+        "`erasures`: policy, table, how many, older than when. `canbao retention --dry-run` says what would go. A change is a second row "
+        "of the same policy with a later day. TO_CONFIRM is our proposal, for the office to decide.",
+        *parts,
+    )
+
+
 def readme(name: str, *, chinese: bool) -> str:
     head = ("设置", "默认值", "含义") if chinese else ("setting", "default", "meaning")
     made = table(head, settings_rows(chinese=chinese))
@@ -409,6 +443,7 @@ def pages() -> dict[Path, str]:
         reference / "accounts.md": accounts_page(),
         reference / "enrollment-feed.md": feed_page(),
         reference / "commands.md": commands_page(),
+        reference / "retention.md": retention_page(),
         ROOT / "README.md": readme("README.md", chinese=False),
         ROOT / "README.zh.md": readme("README.zh.md", chinese=True),
     }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 import click
 from flask import current_app
 
+from config.retention import RetentionFault
 from config.rulebook import RulebookFault
 from config.seals import SealKeysFault
 from config.settings import SettingsFault
@@ -28,6 +29,6 @@ def ports_of() -> Ports:
     if "canbao.ports" not in extensions:
         try:
             extensions["canbao.ports"] = extensions["canbao.make_ports"]()
-        except (SettingsFault, SealKeysFault, RulebookFault, KeyFileError) as fault:
+        except (SettingsFault, SealKeysFault, RulebookFault, RetentionFault, KeyFileError) as fault:
             raise click.ClickException(str(fault)) from None
     return cast("Ports", extensions["canbao.ports"])

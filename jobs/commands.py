@@ -20,6 +20,7 @@ from config.seals import ALGORITHMS, new_seal_keys
 from jobs import settle as settle_loop
 from jobs import worker as worker_process
 from jobs.asking import ports_of, settings_of
+from jobs.rights_commands import retention
 from jobs.seal_commands import seals
 from jobs.stack import Stack, StackFault
 from models.migrate import migrate as bring_up_to_date
@@ -235,4 +236,18 @@ def demo() -> None:
     sys.exit(story.returncode)
 
 
-COMMANDS = (migrate, seal_keys, seals, import_group, assess, settle_command, worker, inbox_command, explain, openapi, run, demo)
+COMMANDS = (
+    migrate,
+    seal_keys,
+    seals,
+    import_group,
+    assess,
+    settle_command,
+    worker,
+    inbox_command,
+    explain,
+    retention,
+    openapi,
+    run,
+    demo,
+)

@@ -10,13 +10,11 @@ import asyncio
 import contextlib
 import signal
 import threading
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from procrastinate import App, Blueprint, JobContext, PsycopgConnector
 from procrastinate.exceptions import UniqueViolation
 from procrastinate.jobs import Status
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from config.logs import logger
@@ -24,6 +22,7 @@ from services.identity import expire_face_checks
 from services.identity_asking import ask_face_checks
 from services.payments import ask_about_silence, close_stale
 from services.resealing import reseal, tell_lost_seals
+from services.retention import apply_retention
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,8 +35,6 @@ SWEEPS: Final = Blueprint()
 CONCURRENCY: Final = 4
 """A provider that answers slowly holds one sweep, never all of them."""
 REENTER_SECONDS: Final = 1.0
-OLD_KEYS: Final = timedelta(days=2)
-OLD_SESSIONS: Final = timedelta(days=30)
 
 
 def _sweep(name: str, *, cron: str) -> Callable[[Callable[[Ports], object]], Callable[[Ports], object]]:
@@ -112,22 +109,10 @@ def tell_what_is_lost(ports: Ports) -> int:
     return tell_lost_seals(ports)
 
 
-@_sweep("forget_old_keys", cron="17 * * * *")
-def forget_old_keys(ports: Ports) -> int:
-    """Idempotency keys are kept for two days, ended sessions for a month."""
-    now = ports.now()
-    with ports.begin() as session:
-        keys = (
-            session.connection()
-            .execute(text("DELETE FROM idempotency_keys WHERE created_at < :old"), {"old": now - OLD_KEYS})
-            .rowcount
-        )
-        ended = (
-            session.connection()
-            .execute(text("DELETE FROM account_sessions WHERE expires_at < :old"), {"old": now - OLD_SESSIONS})
-            .rowcount
-        )
-    return int(keys + ended)
+@_sweep("apply_retention", cron="17 19 * * *")
+def erase_what_is_over(ports: Ports) -> int:
+    """Each night at 03:17 in Beijing: what is over its term is erased (config/retention.yaml)."""
+    return apply_retention(ports)
 
 
 @SWEEPS.periodic(cron="* * * * * */20")

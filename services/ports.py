@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from providers.protocols import CardProvider, FaceProvider, LoginProvider, NameProvider, PaymentProvider, SmsProvider
 
 from config.clock import beijing_date
+from config.retention import Retention, load_retention
 from config.rulebook import NoRuleInForce
 from services.errors import UnknownMiniprogram
 
@@ -42,6 +43,7 @@ class Ports:
     names: NameProvider
     cards: CardProvider
     sms: SmsProvider
+    retention: Retention = field(default_factory=load_retention, repr=False)
 
     @contextmanager
     def begin(self) -> Iterator[Session]:

@@ -43,6 +43,7 @@ ELSEWHERE = {
     "payer_blocks": "the block is written first and stands alone; a stranger's open order lapses by itself",
     "enrollment_feed": "one statement a file part, and importing it again changes nothing",
     "resealing": "each batch is one transaction that compares and sets; the next run finds what is left",
+    "retention": "each batch stands alone with the row that tells of it; the next night takes the rest",
     "sign_in": "one transaction after the call; a lost code is asked for again",
 }
 """Other modules that do more than one thing that lasts, and why a kill between them harms nobody."""
