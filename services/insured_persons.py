@@ -31,7 +31,7 @@ PERSONS_A_DAY: Final = 5
 MISSES_TO_LOCK: Final = 20
 """Misses that end an account's tries (domain §5.7); counted over a week, so that waiting for midnight buys little."""
 MISSES_PER_PERSON_A_DAY: Final = 10
-"""Misses about one ID number from all accounts together: a crowd of accounts guesses no faster than one."""
+"""Misses about one ID number from all accounts together, MISSES_TO_LOCK in a week: a crowd of accounts guesses no faster than one."""
 LOCK_WINDOW: Final = timedelta(days=7)
 ONE_OFF_LIFE: Final = timedelta(hours=24)
 
@@ -69,18 +69,20 @@ def add_insured_person(ports: Ports, *, account: Account, named: Named, relation
     now = ports.now()
     name = parse_name(named.name)
     id_number = parse_id_number(named.id_number, today=ports.today())
-    id_index = ports.seals.index("id_number", id_number.text)
+    id_index, name_index = ports.seals.index("id_number", id_number.text), ports.seals.index("name", name)
     if account.person_id is None:
         raise RealNameRequired
     if not any(ports.offers(region, Capability.PAY_FOR_OTHERS) for region in ports.regions_of(account.miniprogram)):
         raise NotAvailableOnline
     with ports.begin() as session:
         require_consent(session, account_id=account.id, purpose="PROXY_PAYMENT")
-        # One try at a time for each account: two at once would both see the count before either.
-        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"lookup:{account.id}", 0))))
+        # One try at a time for each account, and then for each number: two at once would both see the count before either.
+        for whose in (account.id, id_index.hex()):
+            session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"lookup:{whose}", 0))))
         _refuse_probing(session, account=account, id_index=id_index, now=now)
         person = session.scalar(select(Person).where(Person.id_number_index == id_index))
-        hit = person is not None and ports.seals.same(person.name_index, ports.seals.index("name", name))
+        # Compared whether there is somebody or not, so that the time tells nothing either.
+        hit = ports.seals.same(person.name_index if person else b"\0" * len(name_index), name_index) and person is not None
         session.add(PersonLookup(account_id=account.id, id_number_index=id_index, hit=hit, at=now))
         found = (
             _add(session, account=account, person=person, relation=relation, keep=keep, now=now)
@@ -102,13 +104,16 @@ def _refuse_probing(session: Session, *, account: Account, id_index: bytes, now:
     misses = session.scalar(
         mine.with_only_columns(func.count()).where(~PersonLookup.hit, PersonLookup.at >= now - LOCK_WINDOW).order_by(None)
     )
-    about = session.scalar(
-        select(func.count()).where(PersonLookup.id_number_index == id_index, ~PersonLookup.hit, PersonLookup.at >= day)
-    )
+    about_today, about = session.execute(
+        select(func.count().filter(PersonLookup.at >= day), func.count()).where(
+            PersonLookup.id_number_index == id_index, ~PersonLookup.hit, PersonLookup.at >= now - LOCK_WINDOW
+        )
+    ).one()
     if (
         (len(hits) >= PERSONS_A_DAY and id_index not in hits)
         or (misses or 0) >= MISSES_TO_LOCK
-        or (about or 0) >= MISSES_PER_PERSON_A_DAY
+        or about_today >= MISSES_PER_PERSON_A_DAY
+        or about >= MISSES_TO_LOCK
     ):
         raise TooManyLookups
 

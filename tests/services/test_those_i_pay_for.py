@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
+from sqlalchemy import select, text
 
+from models.accounts import Account
 from services.consents import give_consent, notice_texts, withdraw_consent
 from services.errors import (
     ConsentRequired,
@@ -19,9 +19,6 @@ from services.errors import (
 )
 from services.insured_persons import Named, add_insured_person, list_insured_persons, remove_insured_person
 from tests.factories import an_id_number
-
-if TYPE_CHECKING:
-    from models.accounts import Account
 
 DOTS = "·•・‧．.●"
 
@@ -152,6 +149,71 @@ def test_ten_misses_about_one_person_from_anybody_stop_the_guessing_for_the_day(
     clock.move(hours=14)
 
     assert add(world, payer(world), "李小红", number)
+
+
+def a_crowd(world, count: int) -> list[Account]:
+    """Accounts by the thousand, copied in the database from one that may look people up."""
+    first = payer(world)
+    with world.ports.begin() as session:
+        given = {"id": first.id, "count": count}
+        session.execute(
+            text("""
+                INSERT INTO accounts (id, miniprogram, subject_sealed, subject_index, person_id, elder_mode, created_at)
+                SELECT gen_random_uuid(), miniprogram, subject_sealed, sha256(n::text::bytea), person_id, false, created_at
+                FROM accounts, generate_series(1, :count) AS n WHERE id = :id"""),
+            given,
+        )
+        session.execute(
+            text("""
+                INSERT INTO consents (id, account_id, purpose, version, text_hash, given_at)
+                SELECT gen_random_uuid(), a.id, purpose, version, text_hash, given_at
+                FROM accounts a, consents c WHERE c.account_id = :id AND a.id <> :id"""),
+            given,
+        )
+        crowd = session.scalars(select(Account).where(Account.id != first.id)).all()
+        session.expunge_all()
+    return list(crowd)
+
+
+def test_a_thousand_accounts_learn_what_one_could_and_no_more(world, clock):
+    """One about a person who is on record, one about a number that nobody has: their answers are the same for a fortnight."""
+    crowd = a_crowd(world, 1_000)
+    numbers = [known(world, 1), an_id_number(2, born="19800101")]
+    heard = {number: [] for number in numbers}
+
+    for day in range(14):
+        for at in range(72):
+            account = crowd[(day * 72 + at) % len(crowd)]
+            for number in numbers:
+                try:
+                    add(world, account, f"李{chr(0x4E00 + day * 72 + at)}", number)
+                except (PersonNotMatched, TooManyLookups) as refusal:
+                    heard[number].append((day, refusal.code, refusal.said, refusal.facts))
+        clock.move(days=1)
+
+    there, nowhere = heard.values()
+    assert there == nowhere
+    answered = [day for day, code, *_ in there if code == "PERSON_NOT_MATCHED"]
+    # What one account gets out of one number: ten tries a day, twenty in any week.
+    assert [answered.count(day) for day in range(14)] == [10, 10, 0, 0, 0, 0, 0, 0, 10, 10, 0, 0, 0, 0]
+
+
+def test_a_crowd_at_the_same_moment_gets_ten_answers(world):
+    from concurrent.futures import ThreadPoolExecutor
+
+    number, crowd = known(world, 1), [payer(world) for _ in range(40)]
+
+    def guess(at):
+        try:
+            add(world, crowd[at], f"李{chr(0x4E00 + at)}", number)
+        except (PersonNotMatched, TooManyLookups) as refusal:
+            return refusal.code
+
+    with ThreadPoolExecutor(12) as pool:
+        said = list(pool.map(guess, range(len(crowd))))
+
+    assert said.count("PERSON_NOT_MATCHED") == 10
+    assert said.count("TOO_MANY_LOOKUPS") == 30
 
 
 def test_tries_at_the_same_moment_are_counted_one_after_the_other(world):
