@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SM3
+from cryptography.hazmat.primitives.hashes import SM3, Hash
 from cryptography.hazmat.primitives.hmac import HMAC
 
 from config.logs import logger
@@ -198,6 +198,14 @@ class Seals:
     def index_key_fingerprint(self) -> str:
         """Names the index key in force without telling it."""
         return _index(self._fresh().index_keys[0], ("fingerprint of the index key",)).hex()
+
+
+def sm3(*parts: bytes) -> bytes:
+    """The SM3 hash of these bytes, one after the other."""
+    worker = Hash(SM3())
+    for part in parts:
+        worker.update(part)
+    return worker.finalize()
 
 
 def head_of(key_id: str) -> bytes:

@@ -20,6 +20,7 @@ from config.seals import ALGORITHMS, new_seal_keys
 from jobs import settle as settle_loop
 from jobs import worker as worker_process
 from jobs.asking import ports_of, settings_of
+from jobs.audit_commands import audit
 from jobs.rights_commands import retention
 from jobs.seal_commands import seals
 from jobs.stack import Stack, StackFault
@@ -240,6 +241,7 @@ COMMANDS = (
     migrate,
     seal_keys,
     seals,
+    audit,
     import_group,
     assess,
     settle_command,

@@ -18,6 +18,7 @@ from procrastinate.jobs import Status
 from sqlalchemy.exc import SQLAlchemyError
 
 from config.logs import logger
+from services.audit_chain import chain_audit
 from services.identity import expire_face_checks
 from services.identity_asking import ask_face_checks
 from services.payments import ask_about_silence, close_stale
@@ -101,6 +102,12 @@ def expire_faces(ports: Ports) -> int:
 def reseal_old_rows(ports: Ports) -> int:
     """Rows that an older key sealed are sealed with the current one; nothing to do while there is one key alone."""
     return reseal(ports)
+
+
+@_sweep("chain_audit", cron="*/2 * * * *")
+def chain_audit_rows(ports: Ports) -> int:
+    """Moves, openings of personal data and transfers of the last minutes are put under blocks of the audit chain."""
+    return chain_audit(ports)
 
 
 @_sweep("tell_lost_seals", cron="7 * * * *")

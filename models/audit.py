@@ -33,13 +33,18 @@ class AuditBlock(Base):
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     source: Mapped[str]
     """The table whose rows it covers: moves, personal_data_accesses, transfers."""
+    form: Mapped[int]
+    """Which way of writing a row down it was made with."""
     first_id: Mapped[int]
+    """One more than the block before ends with, whether there is such a row or not: no gap is nobody's."""
     last_id: Mapped[int]
     row_count: Mapped[int]
+    row_hashes: Mapped[bytes]
+    """For each row its id in 8 bytes and 16 bytes of the SM3 of what it says: so that a fault is told by its row."""
     previous_hash: Mapped[bytes]
     """Of the block before; 32 zero bytes in the first. Unique, so that a chain has no fork."""
     hash: Mapped[bytes]
-    """SM3 over previous_hash and each row, in the order of their ids."""
+    """SM3 over all of the above; services/audit_chain.py says how."""
     made_at: Mapped[datetime]
 
 

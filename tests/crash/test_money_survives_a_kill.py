@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 MONEY_PATH = ("order", "payments", "inbox", "settlement", "identity", "verification")
 """How the modules begin that move money, or decide who may."""
 ELSEWHERE = {
+    "audit_chain": "a block is one transaction, and the next run goes on after the last block",
     "assessment": "one statement a group, and running it again issues what is missing",
     "payer_blocks": "the block is written first and stands alone; a stranger's open order lapses by itself",
     "enrollment_feed": "one statement a file part, and importing it again changes nothing",
