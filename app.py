@@ -41,22 +41,32 @@ from providers.aliyun.identity import AliyunCards, AliyunNames
 from providers.aliyun.line import AliyunLine
 from providers.aliyun.sms import AliyunSms
 from providers.http import Line
-from providers.keys import load_api_v3_key, load_private_key, load_public_key_or_certificate, refuse_our_own
+from providers.keys import (
+    load_api_v3_key,
+    load_message_aes_key,
+    load_private_key,
+    load_public_key_or_certificate,
+    refuse_our_own,
+)
 from providers.wechat.face import WeChatFace
 from providers.wechat.login import WeChatLogin
+from providers.wechat.messages import WeChatMessages, field_faults
 from providers.wechat.open_api import WeChatOpenApi
 from providers.wechat.pay import WeChatPay
 from providers.wechat.signing import Signer, Verifier
+from services.messages import template_faults, wordings
 from services.ports import Ports
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from datetime import date
 
     from flask import Flask
     from sqlalchemy import Engine
 
+    from config.rulebook import Rulebook
     from config.settings import Partners
-    from providers.protocols import FaceProvider, LoginProvider, PaymentProvider
+    from providers.protocols import FaceProvider, LoginProvider, MessageProvider, PaymentProvider
 
 DOORS = {"miniprogram_api": miniprogram_api.door, "webhooks": webhooks.door}
 LARGEST_BODY_BYTES = 64 * 1024
@@ -129,21 +139,16 @@ def build_engine(settings: Settings, *, statement_seconds: int = 30) -> Engine:
 
 
 def build_ports(settings: Settings, *, statement_seconds: int = 30) -> Ports:
-    """Every port of the house with its adapter. Raises SettingsFault, SealKeysFault, RulebookFault, KeyFileError."""
+    """Every port of the house with its adapter. Raises SettingsFault, SealKeysFault, RulebookFault, WordingsFault, KeyFileError."""
     partners = load_partners(settings.miniprograms_file)
+    _check_messages(partners)
     clock = SystemClock()
-    folders = [SHIPPED_REGIONS] + ([settings.regions_dir] if settings.regions_dir else [])
-    rulebook = load_rulebook(*folders)
-    served = sorted({region for program in partners.miniprograms.values() for region in program.regions})
-    if settings.in_production and (unconfirmed := rulebook.unconfirmed(clock.now().date(), served)):
-        raise SettingsFault(
-            "production refuses figures that nobody has confirmed; put confirmed rulebooks into CANBAO_REGIONS_DIR:\n"
-            + "\n".join(unconfirmed)
-        )
+    rulebook = _rulebook(settings, partners, today=clock.now().date())
     seals = load_seals(settings.secrets_dir / "seal-keys.json")
     logins: dict[str, LoginProvider] = {}
     payments: dict[str, PaymentProvider] = {}
     faces: dict[str, FaceProvider] = {}
+    messengers: dict[str, MessageProvider] = {}
     # One line a provider: it holds the pooled connections and the bound on calls at once.
     wechat_api = Line(provider="wechat", base_url=settings.wechat_api_url)
     wechat_pay = Line(provider="wechat-pay", base_url=settings.wechat_pay_url)
@@ -155,6 +160,8 @@ def build_ports(settings: Settings, *, statement_seconds: int = 30) -> Ports:
         if program.platform == "wechat":
             api = WeChatOpenApi(line=wechat_api, app_id=program.app_id, app_secret=secret(settings, program.app_secret_file))
             logins[code], faces[code] = WeChatLogin(api=api), WeChatFace(api=api)
+            if program.message_token_file is not None:
+                messengers[code] = _wechat_messages(settings, program, api=api)
             if program.merchant is not None:
                 payments[code] = _wechat_pay(settings, partners, program, line=wechat_pay, notify_url=notify_url)
         elif program.platform == "alipay":
@@ -181,6 +188,7 @@ def build_ports(settings: Settings, *, statement_seconds: int = 30) -> Ports:
         logins=logins,
         payments=payments,
         faces=faces,
+        messengers=messengers,
         names=AliyunNames(line=identity_line),
         cards=AliyunCards(line=identity_line),
         sms=AliyunSms(line=sms_line, sign_name=partners.aliyun.sms_sign_name or "", templates=partners.aliyun.sms_templates),
@@ -203,6 +211,38 @@ def _wechat_pay(settings: Settings, partners: Partners, program: Miniprogram, *,
         api_v3_key=load_api_v3_key(folder / (merchant.apiv3_key_file or "")),
         notify_url=notify_url,
         response_key=merchant.response_key,
+    )
+
+
+def _rulebook(settings: Settings, partners: Partners, *, today: date) -> Rulebook:
+    rulebook = load_rulebook(SHIPPED_REGIONS, *([settings.regions_dir] if settings.regions_dir else []))
+    served = sorted({region for program in partners.miniprograms.values() for region in program.regions})
+    if settings.in_production and (unconfirmed := rulebook.unconfirmed(today, served)):
+        raise SettingsFault(
+            "production refuses figures that nobody has confirmed; put confirmed rulebooks into CANBAO_REGIONS_DIR:\n"
+            + "\n".join(unconfirmed)
+        )
+    return rulebook
+
+
+def _check_messages(partners: Partners) -> None:
+    """Every text can be told, and every template of a platform names facts that there are."""
+    wordings()
+    faults = [
+        fault
+        for code, program in partners.miniprograms.items()
+        for fault in (*template_faults(code, program), *field_faults(code, program.subscribe_templates))
+    ]
+    if faults:
+        raise SettingsFault("\n".join(faults))
+
+
+def _wechat_messages(settings: Settings, program: Miniprogram, *, api: WeChatOpenApi) -> WeChatMessages:
+    return WeChatMessages(
+        api=api,
+        token=secret(settings, program.message_token_file),
+        aes_key=load_message_aes_key(settings.secrets_dir / (program.message_aes_key_file or "")),
+        templates=program.subscribe_templates,
     )
 
 

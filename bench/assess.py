@@ -67,6 +67,7 @@ class Assessing:
             logins={},
             payments={},
             faces={},
+            messengers={},
             # Assessment asks nobody for a name, a card or a message.
             names=None,  # type: ignore[arg-type]
             cards=None,  # type: ignore[arg-type]

@@ -113,6 +113,16 @@ class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class SubscribeTemplate(_Entry):
+    """A template of WeChat's subscribe messages, for one key of ours."""
+
+    template_id: str = Field(min_length=1, max_length=128)
+    fields: dict[str, str] = Field(min_length=1)
+    """Their field (`thing1`, `amount2`) → our fact, or `title`, or `at`."""
+    page: str | None = None
+    """Where a tap on the message leads, such as `pages/messages/index`."""
+
+
 class Miniprogram(_Entry):
     """One mini-program (or app) as the platform knows it."""
 
@@ -126,6 +136,12 @@ class Miniprogram(_Entry):
     app_secret_file: str | None = None
     app_private_key_file: str | None = None
     alipay_public_key_file: str | None = None
+    message_token_file: str | None = None
+    """WeChat: the Token of its message push (消息推送), 3 to 32 letters and digits. With `message_aes_key_file` it opens the door for events, without which nobody can allow a message."""
+    message_aes_key_file: str | None = None
+    """WeChat: the EncodingAESKey of its message push, 43 letters and digits. The mode there must be 安全模式, JSON or XML."""
+    subscribe_templates: dict[str, SubscribeTemplate] = Field(default_factory=dict)
+    """WeChat: the key of a message of ours → `template_id`, `fields` (their field → our fact, or `title`, or `at`) and perhaps `page`. What has none can be read in the mini-program."""
     platform_real_name: bool = False
     """Alipay granted this app its users' names and ID numbers, and the region takes them as proof (R-CZ-53)."""
 

@@ -261,6 +261,7 @@ MACHINES = {
     identity.CounterCheck: (identity.CounterCheckState, identity),
     inbox.Notice: (inbox.NoticeState, inbox),
     personal_data.PersonalDataRequest: (personal_data.RequestState, personal_data),
+    messages.Message: (messages.MessageState, messages),
 }
 PLAIN_STATES = {
     bills.RecordState: (
@@ -271,7 +272,6 @@ PLAIN_STATES = {
         enrollments,
         "The registrar's word, taken from the feed as it comes; the feed has no code for RETIRED.",
     ),
-    messages.MessageState: (messages, "Written WAITING together with what they tell. Nothing sends them yet."),
 }
 
 

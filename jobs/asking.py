@@ -11,6 +11,7 @@ from config.retention import RetentionFault
 from config.rulebook import RulebookFault
 from config.seals import SealKeysFault
 from config.settings import SettingsFault
+from config.wordings import WordingsFault
 from providers.keys import KeyFileError
 
 if TYPE_CHECKING:
@@ -29,6 +30,6 @@ def ports_of() -> Ports:
     if "canbao.ports" not in extensions:
         try:
             extensions["canbao.ports"] = extensions["canbao.make_ports"]()
-        except (SettingsFault, SealKeysFault, RulebookFault, RetentionFault, KeyFileError) as fault:
+        except (SettingsFault, SealKeysFault, RulebookFault, RetentionFault, WordingsFault, KeyFileError) as fault:
             raise click.ClickException(str(fault)) from None
     return cast("Ports", extensions["canbao.ports"])

@@ -21,6 +21,7 @@ from config.logs import logger
 from services.audit_chain import chain_audit
 from services.identity import expire_face_checks
 from services.identity_asking import ask_face_checks
+from services.message_sending import send_messages
 from services.payments import ask_about_silence, close_stale
 from services.resealing import reseal, tell_lost_seals
 from services.retention import apply_retention
@@ -120,6 +121,12 @@ def tell_what_is_lost(ports: Ports) -> int:
 def erase_what_is_over(ports: Ports) -> int:
     """Each night at 03:17 in Beijing: what is over its term is erased (config/retention.yaml)."""
     return apply_retention(ports)
+
+
+@_sweep("send_messages", cron="* * * * * */5")
+def push_messages(ports: Ports) -> int:
+    """Push what waits to those who allowed it, and give up the rest: it can be read."""
+    return send_messages(ports)
 
 
 @SWEEPS.periodic(cron="* * * * * */20")

@@ -53,6 +53,7 @@ def endpoint(
     door: APIBlueprint,
     *,
     takes: type[Schema] | None = None,
+    asks: type[Schema] | None = None,
     returns: type[Schema] | None = None,
     status: int = 200,
     fails: Sequence[type[BusinessError]] = (),
@@ -60,7 +61,7 @@ def endpoint(
     creates: bool = False,
     replays: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """An endpoint reads as its contract: what it takes and returns, how it can refuse, whether it creates and needs a key.
+    """An endpoint reads as its contract: what it takes (body) or asks (query) and returns, how it can refuse, whether it creates and needs a key.
 
     `replays`: the same key tells the same thing again, and a header says so; elsewhere doing it again is the same as once.
     """
@@ -72,6 +73,8 @@ def endpoint(
             wrapped = door.output(returns, status_code=status)(wrapped)
         if takes is not None:
             wrapped = door.input(takes, arg_name="given")(wrapped)
+        if asks is not None:
+            wrapped = door.input(asks, location="query", arg_name="asked")(wrapped)
         inner = wrapped
 
         @wraps(inner)
@@ -87,6 +90,7 @@ def endpoint(
 
         asked.__dict__["canbao"] = {
             "fails": tuple(fails),
+            "asks": asks is not None,
             "signed_in": signed_in,
             "creates": creates,
             "replays": replays,

@@ -109,6 +109,8 @@ def _responses(given: dict[str, Any], contract: dict[str, Any], *, method: str) 
         codes[400] |= {DOOR_CODES[400][0], "JSON_TOO_DEEP"}
         for status in (413, 415, 422):
             codes[status].add(DOOR_CODES[status][0])
+    if contract["asks"]:
+        codes[422].add(DOOR_CODES[422][0])
     if contract["creates"]:
         codes[400].add("IDEMPOTENCY_KEY_MISSING")
     for status in (500, 503):

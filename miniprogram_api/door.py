@@ -15,6 +15,7 @@ from miniprogram_api import (
     errors,
     identity,
     insured_persons,
+    messages,
     payer_blocks,
     payment_orders,
     regions,
@@ -27,7 +28,7 @@ from miniprogram_api.fields import guard_request
 if TYPE_CHECKING:
     from apiflask import APIFlask
 
-NOUNS = (sessions, regions, consents, identity, insured_persons, payer_blocks, bills, payment_orders)
+NOUNS = (sessions, regions, consents, identity, insured_persons, payer_blocks, bills, payment_orders, messages)
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 

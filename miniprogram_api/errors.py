@@ -123,7 +123,8 @@ def install(app: APIFlask) -> None:
             return fault.message, fault.status_code, fault.headers
         # 405 owes the list of methods that would do.
         headers = {name: str(value) for name, value in dict(fault.headers).items() if name == "Allow"}
-        more = {"errors": _faults(fault.detail["json"])} if "json" in fault.detail else {}
+        told = next((fault.detail[place] for place in ("json", "query") if place in fault.detail), None)
+        more = {} if told is None else {"errors": _faults(told)}
         return of_door(fault.status_code, headers=headers, **more)
 
     @app.errorhandler(DBAPIError)

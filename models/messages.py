@@ -5,22 +5,35 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, new_id, one_of
+from models.base import Base, Moves, Stateful, new_id, one_of
+
+
+class MessageKey(StrEnum):
+    """What can be told. Each has its wording in config/messages/; a row never holds the text itself."""
+
+    PAYMENT_SUCCEEDED = "payment.succeeded"
+    PAYMENT_SURPLUS = "payment.surplus"
 
 
 class MessageState(StrEnum):
+    """Whatever the state, its account can read the message in the mini-program."""
+
     WAITING = "WAITING"
     SENT = "SENT"
     GIVEN_UP = "GIVEN_UP"
+    """It is not pushed to the phone; `given_up_why` says why."""
 
 
-class Message(Base):
+_M = MessageState
+
+
+class Message(Stateful, Base):
     __tablename__ = "messages"
     __table_args__ = (
         one_of(MessageState),
@@ -28,10 +41,18 @@ class Message(Base):
         Index(None, "account_id", "id"),
     )
 
+    MOVES: ClassVar[Moves] = Moves(
+        "message",
+        {
+            (_M.WAITING, _M.SENT): "message.sent",
+            (_M.WAITING, _M.GIVEN_UP): "message.given_up",
+        },
+    )
+
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"))
     template: Mapped[str]
-    """A key of the region's texts, never the text itself: Chinese first, other languages by the same key."""
+    """A MessageKey, never the text itself: Chinese first, other languages by the same key."""
     facts: Mapped[dict[str, Any]] = mapped_column(JSONB)
     """Numbers and masked words only."""
     state: Mapped[str] = mapped_column(server_default=MessageState.WAITING)
@@ -40,8 +61,26 @@ class Message(Base):
     next_try_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
     way: Mapped[str | None]
-    """How it went out: wechat_subscription, sms; nothing where it can only be read in the mini-program."""
+    """How it goes out: wechat_subscription, set by the first attempt, which also took the allowance that it uses.
+
+    Nothing where it can only be read in the mini-program.
+    """
     given_up_why: Mapped[str | None]
+
+    def attempt(self, *, way: str, next_try_at: datetime) -> None:
+        """Claim it before the call: whatever becomes of this process, nobody tries again before `next_try_at`."""
+        self.tries += 1
+        self.way, self.next_try_at = way, next_try_at
+
+    def send(self, *, who: str, at: datetime) -> None:
+        """The platform took it."""
+        self._move(_M.SENT, who=who, at=at)
+        self.sent_at, self.next_try_at = at, None
+
+    def give_up(self, *, why: str, who: str, at: datetime) -> None:
+        """It will not be pushed any more; it can still be read."""
+        self._move(_M.GIVEN_UP, who=who, at=at, why=f"message.given_up:{why}")
+        self.given_up_why, self.next_try_at = why, None
 
 
 class MessageAllowance(Base):

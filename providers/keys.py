@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 API_V3_KEY_BYTES = 32
+MESSAGE_AES_KEY_LENGTH = 43
 SMALLEST_KEY_BITS = 2048
 PRIVATE_KEY_EXPECTED = (
     "an RSA private key: PKCS#8 (-----BEGIN PRIVATE KEY-----), PKCS#1 (-----BEGIN RSA PRIVATE KEY-----)"
@@ -79,6 +80,15 @@ def load_api_v3_key(path: str | Path) -> bytes:
     if len(key) != API_V3_KEY_BYTES or not key.isalnum():
         raise KeyFileError(f"{path}: expected {expected}; found {len(key)} bytes")
     return key
+
+
+def load_message_aes_key(path: str | Path) -> bytes:
+    """The EncodingAESKey of a mini-program's message push: 43 characters that stand for 32 bytes. Raises KeyFileError."""
+    expected = "the EncodingAESKey: exactly 43 letters and digits, as set under 消息推送 on the mini-program's platform"
+    key = _read(path, expected).strip()
+    if len(key) != MESSAGE_AES_KEY_LENGTH or not key.isalnum():
+        raise KeyFileError(f"{path}: expected {expected}; found {len(key)} bytes")
+    return base64.b64decode(key + b"=")
 
 
 def parse_private_key(text: bytes, *, source: str) -> RSAPrivateKey:

@@ -206,6 +206,57 @@ class SmsProvider(Protocol):
         """
 
 
+class Delivery(StrEnum):
+    """What became of a message that we pushed."""
+
+    TAKEN = "TAKEN"
+    NOT_WANTED = "NOT_WANTED"
+    """Its receiver turned such messages down, or used up the number that was allowed."""
+
+
+class MessageWish(StrEnum):
+    """What the owner of a phone wants of messages of one template."""
+
+    ONE_MORE = "ONE_MORE"
+    """One consent is one message."""
+    NONE = "NONE"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessageEvent:
+    """An authentic event that a mini-program's platform pushed to us."""
+
+    event: str
+    """Their word for it."""
+    subject: str
+    """Whose it is: the openid."""
+    wishes: tuple[tuple[str, MessageWish], ...]
+    """The platform's template id → what is wished of it now. None for events that change nothing here."""
+    event_hash: bytes
+    """SHA-256 of who, when and what: the same for each repetition of one event."""
+
+    def __repr__(self) -> str:
+        return f"MessageEvent({self.event})"
+
+
+class MessageProvider(Protocol):
+    """One mini-program's messages: those that go out to its users, and the events that come in about them."""
+
+    def template_of(self, key: str) -> str | None:
+        """The platform's own id of the template for a key of ours; None where there is none. No call is made."""
+
+    def send(self, subject: str, *, key: str, words: Mapping[str, str]) -> Delivery:
+        """Push one message whose key has a template. `words`: its facts in words, cut here to what the platform's fields hold.
+        Raises ProviderRefused (template, field or receiver are not as they have them), or ProviderUnreachable (it may be out).
+        """
+
+    def echo(self, query: Mapping[str, str], *, now: datetime) -> str:
+        """What proves that our address is ours, once theirs is proven. Raises BadSignature and nothing else; never calls out."""
+
+    def open_event(self, query: Mapping[str, str], raw: bytes, *, now: datetime) -> MessageEvent:
+        """Verify and open an event from query and raw bytes. Raises BadSignature and nothing else; never calls out."""
+
+
 class FaceVerdict(StrEnum):
     PENDING = "PENDING"
     PASSED = "PASSED"

@@ -60,10 +60,20 @@ class AlipayKeys:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PushKeys:
+    """What was set for one mini-program's message push: the token that signs, and the key that seals."""
+
+    token: str
+    aes_key: str
+    """EncodingAESKey: 43 letters and digits."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Keys:
     """The providers' side of every secret."""
 
     app_secrets: dict[str, str]
+    pushes: dict[str, PushKeys]
     wechat_pay: dict[str, MerchantKeys]
     alipay: dict[str, AlipayKeys]
     aliyun_access_key_id: str
@@ -177,6 +187,14 @@ def load_keys(home: Path, world: World) -> Keys:
             for app_id, app in world.apps.items()
             if app.platform == "wechat"
         },
+        pushes={
+            app_id: PushKeys(
+                token=cupboard.text(f"wechat-{app_id}-message-token.txt"),
+                aes_key=cupboard.text(f"wechat-{app_id}-message-aes-key.txt", length=43),
+            )
+            for app_id, app in world.apps.items()
+            if app.platform == "wechat"
+        },
         wechat_pay=wechat_pay,
         alipay=alipay,
         aliyun_access_key_id=cupboard.text("aliyun-access-key-id.txt", length=24, prefix="LTAI"),
@@ -190,6 +208,9 @@ def issue(home: Path, secrets_dir: Path, world: World) -> list[str]:
     keys = load_keys(home, world)
     kept = home / "keys"
     files = {f"wechat-{app_id}-app-secret.txt": secret for app_id, secret in keys.app_secrets.items()}
+    for app_id, push in keys.pushes.items():
+        files[f"wechat-{app_id}-message-token.txt"] = push.token
+        files[f"wechat-{app_id}-message-aes-key.txt"] = push.aes_key
     for mchid, merchant in keys.wechat_pay.items():
         private = f"wechat-pay-{mchid}-merchant-private-key.pem"
         files[private] = (kept / private).read_text(encoding="ascii")

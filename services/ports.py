@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from config.rulebook import Capability, Region, Rulebook
     from config.seals import Seals
     from config.settings import Merchant, Miniprogram, Partners
-    from providers.protocols import CardProvider, FaceProvider, LoginProvider, NameProvider, PaymentProvider, SmsProvider
+    from providers.protocols import (
+        CardProvider,
+        FaceProvider,
+        LoginProvider,
+        MessageProvider,
+        NameProvider,
+        PaymentProvider,
+        SmsProvider,
+    )
 
 from config.clock import beijing_date
 from config.retention import Retention, load_retention
@@ -40,6 +48,8 @@ class Ports:
     """By mini-program code, as the next three."""
     payments: Mapping[str, PaymentProvider]
     faces: Mapping[str, FaceProvider]
+    messengers: Mapping[str, MessageProvider]
+    """By mini-program code; only those whose platform pushes messages, and where the keys for that are set."""
     names: NameProvider
     cards: CardProvider
     sms: SmsProvider

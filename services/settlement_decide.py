@@ -14,6 +14,7 @@ from models.base import new_id, new_number
 from models.bills import BillState, ContributionBill, RecordState
 from models.inbox import NoticeState
 from models.journal import TransferKind
+from models.messages import MessageKey
 from models.orders import OrderState, PaymentOrder
 from models.payments import Payment, PaymentOrigin, PaymentState
 from providers.protocols import NewsKind
@@ -184,7 +185,7 @@ class Batch:
                 amount_fen=bill.amount_fen,
                 bill_id=bill.id,
             )
-        self._tell(order, "payment.succeeded", payment.amount_fen, [bill.coverage_month for bill in bills])
+        self._tell(order, MessageKey.PAYMENT_SUCCEEDED, payment.amount_fen, [bill.coverage_month for bill in bills])
 
     def _put_aside(
         self,
@@ -208,7 +209,7 @@ class Batch:
         )
         if order is not None:
             self._release(order, bills, why=str(why))
-            self._tell(order, "payment.surplus", notice.amount_fen, [bill.coverage_month for bill in bills])
+            self._tell(order, MessageKey.PAYMENT_SURPLUS, notice.amount_fen, [bill.coverage_month for bill in bills])
 
     def _claim_for_nobody(self, notice: WaitingNotice) -> HeldPayment:
         assert notice.amount_fen is not None  # noqa: S101 - decide_payment said so
@@ -305,7 +306,7 @@ class Batch:
     ) -> None:
         self.transfers.append((debit, credit, amount_fen, kind, payment.id, bill_id, notice.id, WHO, self.now))
 
-    def _tell(self, order: HeldOrder, template: str, amount_fen: int, months: list[int]) -> None:
+    def _tell(self, order: HeldOrder, template: MessageKey, amount_fen: int, months: list[int]) -> None:
         self.messages.append(
             (
                 order.payer_account_id,

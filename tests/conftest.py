@@ -25,7 +25,7 @@ from models.migrate import migrate
 from providers.protocols import Channel
 from services.ports import Ports, transaction_is_open
 from tests.factories import World
-from tests.providers.fakes import FakeCards, FakeFaces, FakeLogins, FakeNames, FakePayments, FakeSms
+from tests.providers.fakes import FakeCards, FakeFaces, FakeLogins, FakeMessages, FakeNames, FakePayments, FakeSms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -177,6 +177,11 @@ def ports_to(database_url: str, *, rulebook, seals, clock: MovableClock) -> Iter
                 calls=CallsOutsideTransactions(), name=f"{program.platform}_face", asks_for_device=program.platform == "app"
             )
             for code, program in programs.items()
+        },
+        messengers={
+            code: FakeMessages(calls=CallsOutsideTransactions())
+            for code, program in programs.items()
+            if program.message_token_file
         },
         names=FakeNames(calls=CallsOutsideTransactions()),
         cards=FakeCards(calls=CallsOutsideTransactions()),

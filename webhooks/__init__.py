@@ -1,8 +1,9 @@
 """DOOR 2: the letterbox. Providers knock here; what is authentic is kept, and only then acknowledged. Nothing else is done here.
 
-    wechat_pay   POST /webhooks/wechat-pay/{miniprogram}
-    alipay       POST /webhooks/alipay/{miniprogram}
-    identity     GET  /webhooks/identity/aliyun      keeps nothing: it only makes us ask
+    wechat_pay        POST /webhooks/wechat-pay/{miniprogram}
+    alipay            POST /webhooks/alipay/{miniprogram}
+    wechat_messages   GET, POST /webhooks/wechat-messages/{miniprogram}
+    identity          GET /webhooks/identity/aliyun    keeps nothing: it only makes us ask
 
 It runs as a process of its own, so that slow calls elsewhere never hold its threads.
 """

@@ -50,21 +50,12 @@ def take_in(*, channel: Channel, miniprogram: str) -> Intake:
     ports: Ports = current_app.extensions["canbao.ports"]
     provider = ports.payments.get(miniprogram)
     if provider is None or provider.channel != channel:
-        return _refuse(channel, "-", "unknown_miniprogram")
+        return refuse(channel, "-", "unknown_miniprogram")
     try:
-        # Raw bytes first and only: a parsed form leaves none behind, and a parsed JSON is no longer what was signed.
-        raw = request.get_data(cache=True, parse_form_data=False)
-    except RequestEntityTooLarge:
-        return _refuse(channel, miniprogram, "oversize")
-    except ClientDisconnected:
-        # Half a letter, or chunks that make no sense: anybody can do that, so nobody is woken.
-        return _refuse(channel, miniprogram, "cut_off")
-    if len(raw) > LARGEST_NOTICE_BYTES:
-        return _refuse(channel, miniprogram, "oversize")
-    try:
+        raw = read_letter()
         news = provider.open_notice(cast("Mapping[str, str]", request.headers), raw, now=ports.now())
     except BadSignature as fault:
-        return _refuse(channel, miniprogram, fault.reason)
+        return refuse(channel, miniprogram, fault.reason)
     try:
         is_new = _keep(ports, miniprogram, news, raw)
     except SQLAlchemyError as fault:
@@ -75,6 +66,21 @@ def take_in(*, channel: Channel, miniprogram: str) -> Intake:
     NOTICES.labels(channel, miniprogram, result).inc()
     SECONDS.labels(channel).observe(time.perf_counter() - started)
     return result
+
+
+def read_letter() -> bytes:
+    """The raw bytes of this request, at most 64 KiB of them. Raises BadSignature for what is too long or was cut off."""
+    try:
+        # Raw bytes first and only: a parsed form leaves none behind, and a parsed JSON is no longer what was signed.
+        raw = request.get_data(cache=True, parse_form_data=False)
+    except RequestEntityTooLarge:
+        raise BadSignature("oversize") from None
+    except ClientDisconnected:
+        # Half a letter, or chunks that make no sense: anybody can do that, so nobody is woken.
+        raise BadSignature("cut_off") from None
+    if len(raw) > LARGEST_NOTICE_BYTES:
+        raise BadSignature("oversize")
+    return raw
 
 
 def _keep(ports: Ports, miniprogram: str, news: PaymentNews, raw: bytes) -> bool:
@@ -104,7 +110,8 @@ class Quota:
 _quota = Quota()
 
 
-def _refuse(channel: Channel, miniprogram: str, reason: str) -> Intake:
+def refuse(channel: str, miniprogram: str, reason: str) -> Intake:
+    """Count a refusal by its reason, and say it in the log, but not more than a few times a minute."""
     NOTICES.labels(channel, miniprogram, f"refused:{reason}").inc()
     if reason not in QUIET and _quota.allows():
         log.warning("notice.refused", channel=channel, miniprogram=miniprogram, reason=reason)

@@ -27,7 +27,7 @@ from providers.protocols import Channel
 from services.ports import Ports
 from tests.architecture.reading import NO_CALL, Point, crash_points
 from tests.conftest import NOW
-from tests.crash.bank import Bank, BankCards, BankFaces, BankLogins, BankNames, BankPayments, BankSms, FileClock
+from tests.crash.bank import Bank, BankCards, BankFaces, BankLogins, BankMessages, BankNames, BankPayments, BankSms, FileClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -168,6 +168,9 @@ def build(scene: Scene, *, doomed: bool = False) -> Ports:
         },
         faces={
             code: wrap(BankFaces(bank=bank, name=f"{program.platform}_face")) for code, program in partners.miniprograms.items()
+        },
+        messengers={
+            code: wrap(BankMessages(bank=bank)) for code, program in partners.miniprograms.items() if program.message_token_file
         },
         names=wrap(BankNames(bank=bank)),
         cards=wrap(BankCards(bank=bank)),

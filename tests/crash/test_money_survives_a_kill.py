@@ -45,6 +45,7 @@ ELSEWHERE = {
     "enrollment_feed": "one statement a file part, and importing it again changes nothing",
     "resealing": "each batch is one transaction that compares and sets; the next run finds what is left",
     "retention": "each batch stands alone with the row that tells of it; the next night takes the rest",
+    "message_sending": "the attempt and its allowance are written before the call: after a kill it is tried once more, when the claim lapses",
     "sign_in": "one transaction after the call; a lost code is asked for again",
 }
 """Other modules that do more than one thing that lasts, and why a kill between them harms nobody."""

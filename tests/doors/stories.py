@@ -744,4 +744,15 @@ def _(house: House) -> Ask:
     return cancel_order(house)
 
 
+# --- messages
+
+
+@good
+def list_messages(house: House) -> Ask:
+    account, view = house.world.order()
+    house.world.hear(house.world.paid_news(view, notice=view.payment_no))
+    house.world.settle()
+    return Ask(method="GET", path="/messages", account=account)
+
+
 __all__ = ["ALIPAY", "GOOD", "NOBODY", "NO_NUMBER", "REFUSALS", "UNREACHABLE", "XINJIANG", "Ask", "uuid"]

@@ -16,8 +16,10 @@ from providers.protocols import (
     CardAnswer,
     CardVerdict,
     Channel,
+    Delivery,
     FaceAnswer,
     FaceVerdict,
+    MessageEvent,
     NameVerdict,
     NewsKind,
     OpenedPayment,
@@ -176,6 +178,33 @@ class FakeSms(_Told):
         self._asked("send", (phone, template))
         self.sent.append((phone, template, dict(values)))
         return f"biz-{our_id}"
+
+
+@dataclass
+class FakeMessages(_Told):
+    """A MessageProvider that remembers what it sent. It has a template for each key that a test names."""
+
+    templates: dict[str, str] = field(default_factory=dict)
+    """Our key → the platform's template id."""
+    sent: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    unwilling: set[str] = field(default_factory=set)
+    """Subjects who turned messages down."""
+
+    def template_of(self, key: str) -> str | None:
+        return self.templates.get(key)
+
+    def send(self, subject: str, *, key: str, words: Mapping[str, str]) -> Delivery:
+        self._asked("send", key)
+        if subject in self.unwilling:
+            return Delivery.NOT_WANTED
+        self.sent.append((subject, key, dict(words)))
+        return Delivery.TAKEN
+
+    def echo(self, query: Mapping[str, str], *, now: datetime) -> str:
+        raise BadSignature("fake")
+
+    def open_event(self, query: Mapping[str, str], raw: bytes, *, now: datetime) -> MessageEvent:
+        raise BadSignature("fake")
 
 
 @dataclass

@@ -1,0 +1,207 @@
+"""Messages: written beside what they tell, by key and facts; read by their account in its own language and manner.
+
+Facts are numbers, and words that are masked already: a row says nothing of a person that a list of payments would not say.
+Reading needs nobody's consent but the reader's own sign-in. Pushing to the phone is another matter: services/message_sending.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import select
+
+from config.clock import BEIJING
+from config.months import YearMonth
+from config.wordings import Language, Wordings, load_wordings
+from models.messages import Message, MessageKey
+
+if TYPE_CHECKING:
+    import uuid
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from config.settings import Miniprogram
+    from models.accounts import Account
+    from services.ports import Ports
+
+NUMBER: Final = re.compile(r"[0-9A-Z]{24}")
+MOST_MONTHS: Final = 600
+PAGE: Final = 20
+TITLE, AT = "title", "at"
+"""What a platform's template may name beside the facts: the title, and when it happened."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fact:
+    """One kind of fact: what a row may hold, and the word that a text names it by."""
+
+    word: str
+    holds: Callable[[Any], bool]
+    say: Callable[[Any, Language], str]
+
+
+def _is_fen(value: Any) -> bool:
+    return type(value) is int and value > 0
+
+
+def _are_months(value: Any) -> bool:
+    if not isinstance(value, list) or not 0 < len(value) <= MOST_MONTHS:
+        return False
+    try:
+        return all(type(number) is int and bool(YearMonth.from_number(number)) for number in value)
+    except ValueError:
+        return False
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, str) and NUMBER.fullmatch(value) is not None
+
+
+KINDS: Final[Mapping[str, Fact]] = {
+    "order_no": Fact(word="order_no", holds=_is_number, say=lambda value, _: str(value)),
+    "amount_fen": Fact(word="amount", holds=_is_fen, say=lambda fen, _: f"{fen // 100}.{fen % 100:02d}"),
+    "months": Fact(word="months", holds=_are_months, say=lambda numbers, language: language.say_months(numbers)),
+}
+"""Every kind of fact. A new one holds a number of ours, an amount, a date or a word that is masked already, and its test says so."""
+
+FACTS: Final[Mapping[MessageKey, tuple[str, ...]]] = {
+    MessageKey.PAYMENT_SUCCEEDED: ("order_no", "amount_fen", "months"),
+    MessageKey.PAYMENT_SURPLUS: ("order_no", "amount_fen", "months"),
+}
+"""Key → exactly the facts that its rows hold."""
+
+
+def words_of(key: MessageKey) -> set[str]:
+    """The names that a text of this key may put in braces."""
+    return {KINDS[fact].word for fact in FACTS[key]}
+
+
+@cache
+def wordings() -> Wordings:
+    """Every text, read once. Raises WordingsFault; the roof asks at the start, so that nobody finds a fault later."""
+    return load_wordings({str(key): words_of(key) for key in MessageKey})
+
+
+def template_faults(code: str, program: Miniprogram) -> list[str]:
+    """What is wrong with a mini-program's `subscribe_templates`: keys that nobody writes, facts that a key does not have."""
+    faults = []
+    for key, template in program.subscribe_templates.items():
+        place = f"miniprograms.{code}.subscribe_templates.{key}"
+        if key not in set(MessageKey):
+            faults.append(f"{place}: no message has this key; there are {', '.join(sorted(MessageKey))}")
+            continue
+        allowed = words_of(MessageKey(key)) | {TITLE, AT}
+        faults += [
+            f"{place}.fields.{field}: there is no fact {fact!r}; there are {', '.join(sorted(allowed))}"
+            for field, fact in template.fields.items()
+            if fact not in allowed
+        ]
+    return faults
+
+
+def tell(session: Session, *, account_id: uuid.UUID, key: MessageKey, facts: dict[str, Any], at: datetime) -> None:
+    """Write a message in the transaction of what it tells. Raises ValueError where the facts are not exactly those of the key."""
+    if (wrong := fact_fault(key, facts)) is not None:
+        raise ValueError(f"{key}: {wrong}")
+    session.add(Message(account_id=account_id, template=key, facts=facts, created_at=at))
+
+
+def fact_fault(key: str, facts: Mapping[str, Any]) -> str | None:
+    """Why these facts are not those of the key, without a value; None if they are."""
+    if key not in set(MessageKey):
+        return "no such key"
+    wanted = FACTS[MessageKey(key)]
+    if set(facts) != set(wanted):
+        return f"its facts are {', '.join(wanted)}"
+    odd = [name for name in wanted if not KINDS[name].holds(facts[name])]
+    return f"{', '.join(odd)} cannot be told" if odd else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """A message in words."""
+
+    title: str
+    text: str
+    language: str
+    """BCP 47: the one it really came out in, which is Chinese where nobody has translated it yet."""
+    direction: str
+    """ltr or rtl."""
+    words: dict[str, str]
+    """Facts in words, with `title` and `at`: what a platform's template takes."""
+
+
+def say(message: Message, *, language: str, elder: bool) -> Told | None:
+    """A message in words. None for a key or facts that this release does not know, such as those of a later one that was undone."""
+    found = wordings().find(message.template, language=language)
+    if found is None or fact_fault(message.template, message.facts) is not None:
+        return None
+    spoken, wording = found
+    words = {KINDS[name].word: KINDS[name].say(value, spoken) for name, value in message.facts.items()}
+    return Told(
+        title=wording.title.format_map(words),
+        text=(wording.elder if elder else wording.text).format_map(words),
+        language=spoken.language,
+        direction=spoken.direction,
+        words={**words, TITLE: wording.title.format_map(words), AT: _beijing(message.created_at)},
+    )
+
+
+def _beijing(moment: datetime) -> str:
+    there = moment.astimezone(BEIJING)
+    return f"{there.year}年{there.month}月{there.day}日 {there:%H:%M}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessageView:
+    key: str
+    title: str
+    text: str
+    language: str
+    direction: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessagePage:
+    messages: list[MessageView]
+    next_before: datetime | None
+    """Where the next page begins; none where this is the last."""
+
+
+def list_messages(ports: Ports, *, account: Account, before: datetime | None = None, limit: int = PAGE) -> MessagePage:
+    """This account's messages, newest first, pushed or not. `before`: only what is older than this moment.
+
+    A page never ends between two messages of the same moment, so it may be longer than `limit`, and none is lost between pages.
+    """
+    mine = select(Message).where(Message.account_id == account.id)
+    if before is not None:
+        mine = mine.where(Message.created_at < before)
+    newest_first = (Message.created_at.desc(), Message.id.desc())
+    with ports.begin() as session:
+        rows = list(session.scalars(mine.order_by(*newest_first).limit(limit + 1)))
+        is_last = len(rows) <= limit
+        if not is_last:
+            end = rows[limit - 1].created_at
+            rows = list(session.scalars(mine.where(Message.created_at >= end).order_by(*newest_first)))
+    told = [(row, say(row, language=account.language, elder=account.elder_mode)) for row in rows]
+    return MessagePage(
+        messages=[
+            MessageView(
+                key=row.template,
+                title=words.title,
+                text=words.text,
+                language=words.language,
+                direction=words.direction,
+                created_at=row.created_at,
+            )
+            for row, words in told
+            if words is not None
+        ],
+        next_before=None if is_last else rows[-1].created_at,
+    )
