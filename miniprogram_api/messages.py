@@ -16,7 +16,6 @@ door = APIBlueprint("messages", __name__, tag="Messages")
 
 class MessagesAsked(Given):
     before = AwareDateTime(
-        load_default=None,
         metadata={"description": "只要早于此刻的消息：上一页给出的 next_before", "example": "2026-11-21T10:00:00+08:00"},
     )
 
@@ -39,5 +38,5 @@ class MessagesOut(Schema):
 @endpoint(door, asks=MessagesAsked, returns=MessagesOut)
 def list_messages(asked: dict[str, Any]) -> dict[str, Any]:
     """My messages, newest first, some twenty to a page."""
-    page = messages.list_messages(ports(), account=me(), before=asked["before"])
+    page = messages.list_messages(ports(), account=me(), before=asked.get("before"))
     return {"messages": [view.__dict__ for view in page.messages], "next_before": page.next_before}
