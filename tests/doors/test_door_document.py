@@ -83,6 +83,7 @@ def test_operations_are_called_by_names_that_stay():
         "finish_face_check",
         "list_bills",
         "list_insured_persons",
+        "list_messages",
         "list_notices",
         "list_orders",
         "list_payers",
