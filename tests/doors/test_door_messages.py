@@ -18,7 +18,6 @@ from providers.http import Line
 from providers.wechat.messages import WeChatMessages
 from providers.wechat.open_api import WeChatOpenApi
 from tests.factories import ALIPAY, WECHAT, XINJIANG
-from webhooks import intake
 
 TOKEN, AES_KEY = "canbaotoken", secrets.token_hex(32)[:43]
 
@@ -28,7 +27,6 @@ class Push:
 
     def __init__(self, box) -> None:
         self.box = box
-        intake._quota = intake._Quota()
         api = WeChatOpenApi(line=Line(provider="wechat", base_url="http://127.0.0.1:9"), app_id=self.app_id(), app_secret="s")
         ours = WeChatMessages(api=api, token=TOKEN, aes_key=base64.b64decode(AES_KEY + "="))
         ports = replace(box.ports, messengers={WECHAT: ours})
