@@ -72,7 +72,7 @@ EXAMPLES: dict[str, object] = {
     "note": "only seen in print", "number": '"12333"', "old_age": 60, "parent": '"320000"',
     "percent_of_reference_wage": 60, "phone": '"12333"', "plans": "[changzhou-2020-medical]",
     "pooling_part_yuan": '"300.00"', "precision": "DAY", "province_code": '"320000"', "provisional": "false",
-    "published_on": "2025-09-18", "purpose": "REAL_NAME", "rate_per_mille": 200, "reference_wage_yuan": "8254",
+    "published_on": "2025-09-18", "purpose": "REAL_NAME", "rate_per_mille": 200, "reading_seconds": 10, "reference_wage_yuan": "8254",
     "registrar": "hrss", "replaced_by": "jiangsu-2026", "residence_prefix": '"3204"', "rounding": "HALF_UP_TO_FEN",
     "sets": "[[ID_FRONT, ID_BACK]]", "source": "苏人社发〔2025〕33号", "status": "VERIFIED", "step_months": 4,
     "system": "XJ", "text": "（示例文本）", "tier": '"1"', "tiers": '[{tier: "1", label: 一档, base_yuan: 6000}]',

@@ -47,6 +47,9 @@ class NoticePurpose(StrEnum):
     REAL_NAME = "REAL_NAME"
     FACE = "FACE"
     PROXY_PAYMENT = "PROXY_PAYMENT"
+    PHONE = "PHONE"
+    DOCUMENTS = "DOCUMENTS"
+    BANK_ACCOUNT = "BANK_ACCOUNT"
     ENROLLMENT = "ENROLLMENT"
     AGENCY_CLIENT = "AGENCY_CLIENT"
 
@@ -279,6 +282,8 @@ class Notice(Row):
     title: Text
     issuer: Text
     issued_on: Day | None = None
+    reading_seconds: Annotated[int, Field(ge=1, le=600)] | None = None
+    """How long it must have been open before anybody can agree to it; none: at once."""
     text: Text
 
     @model_validator(mode="after")

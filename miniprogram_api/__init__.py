@@ -2,7 +2,7 @@
 
     sessions          POST /sessions · DELETE /sessions/current · GET /me · PATCH /me/preferences
     regions           GET /regions[/{code}], for everybody
-    consents          GET /notices · POST /consents · DELETE /consents/{id}
+    consents          GET /notices · POST /notices/readings · GET|POST|DELETE /consents[/{id}]
     identity          POST /identity/real-name · POST|GET /identity/face-checks[/{id}[/finished]]
     insured_persons   GET|POST|DELETE /insured-persons[/{id}]
     payer_blocks      GET|POST|DELETE /payer-blocks[/{id}]

@@ -11,7 +11,7 @@ from miniprogram_api.auth import endpoint, me, ports
 from miniprogram_api.insured_persons import InsuredPersonOut
 from miniprogram_api.insured_persons import shown as shown_person
 from services import bills
-from services.errors import BlockedByInsured, NotFound
+from services.errors import BlockedByInsured, ConsentRequired, NotFound
 
 if TYPE_CHECKING:
     import uuid
@@ -66,7 +66,7 @@ def shown(bill: bills.BillView) -> dict[str, Any]:
 
 
 @door.get("/insured-persons/<uuid:insured_person_id>/bills")
-@endpoint(door, returns=BillsOut, fails=[NotFound, BlockedByInsured])
+@endpoint(door, returns=BillsOut, fails=[NotFound, ConsentRequired, BlockedByInsured])
 def list_bills(insured_person_id: uuid.UUID) -> dict[str, Any]:
     """The bills of one person, newest month first."""
     found = bills.list_bills(ports(), account=me(), insured_person_id=insured_person_id)

@@ -41,6 +41,7 @@ PROBLEM = {
         },
         "purpose": {"type": "string", "description": "缺少哪一项同意"},
         "version": {"type": "string", "description": "最新的告知书版本"},
+        "seconds_left": {"type": "integer", "description": "还要阅读多少秒才能同意"},
     },
     "additionalProperties": True,
 }

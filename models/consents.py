@@ -14,13 +14,16 @@ from models.base import Base, new_id
 class Consent(Base):
     __tablename__ = "consents"
     __table_args__ = (
+        # A mini-program of two regions may show two texts for one purpose: each is agreed to by itself.
         Index(
-            "uq_consents_account_id_purpose_live",
+            "uq_consents_account_id_purpose_text_hash_live",
             "account_id",
             "purpose",
+            "text_hash",
             unique=True,
             postgresql_where=text("withdrawn_at IS NULL"),
         ),
+        Index(None, "account_id", "purpose"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
@@ -31,6 +34,7 @@ class Consent(Base):
     """SHA-256 (hex) of the very text that was shown."""
     given_at: Mapped[datetime]
     withdrawn_at: Mapped[datetime | None]
+    """Taken back, or closed by the consent to a newer text that began at this very moment."""
 
 
 class NoticeReading(Base):
@@ -43,3 +47,4 @@ class NoticeReading(Base):
     purpose: Mapped[str]
     version: Mapped[str]
     opened_at: Mapped[datetime]
+    """The first time. Opening it again changes nothing."""

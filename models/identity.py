@@ -52,6 +52,11 @@ class IdentityVerification(Stateful, Base):
             (_V.NAME_ID_MATCHED, _V.VERIFIED): "identity.verified_without_face",
             (_V.FAILED, _V.VERIFIED): "identity.verified_without_face",
             (_V.DECLINED, _V.VERIFIED): "identity.verified_without_face",
+            # The consent to use the name was taken back before anything was proven by it.
+            (_V.NAME_ID_MATCHED, _V.NONE): "identity.name_taken_back",
+            (_V.FACE_PENDING, _V.NONE): "identity.name_taken_back",
+            (_V.FAILED, _V.NONE): "identity.name_taken_back",
+            (_V.DECLINED, _V.NONE): "identity.name_taken_back",
         },
     )
 
@@ -70,6 +75,11 @@ class IdentityVerification(Stateful, Base):
     def match_name(self, *, who: str, at: datetime) -> None:
         """Name and ID number belong together, says the authority."""
         self._move(_V.NAME_ID_MATCHED, who=who, at=at)
+
+    def forget_name(self, *, who: str, at: datetime) -> None:
+        """What was typed is gone, sealed and masked alike; a verified name stays (its payments have to be told by it)."""
+        self._move(_V.NONE, who=who, at=at)
+        self.name_sealed = self.id_number_sealed = self.name_masked = self.id_number_masked = None
 
     def start_face(self, *, who: str, at: datetime) -> None:
         self._move(_V.FACE_PENDING, who=who, at=at)

@@ -12,6 +12,7 @@ from config.rulebook import Capability, HotlineTopic, NoRuleInForce
 from models.bills import BillState, ContributionBill, ContributionRecord, RecordState
 from models.enrollments import Enrollment
 from models.orders import OrderLine, PaymentOrder
+from services.consents import refuse_taken_back, require_consent
 from services.insured_persons import refuse_blocked, relation_of
 
 if TYPE_CHECKING:
@@ -129,11 +130,14 @@ def counter_of(region: Region, agency: str | None) -> dict[str, Any]:
 
 
 def list_bills(ports: Ports, *, account: Account, insured_person_id: uuid.UUID) -> Bills:
-    """The bills of one person this account may pay for, newest month first. Raises NotFound, BlockedByInsured."""
+    """The bills of one person this account may pay for, newest month first. Raises NotFound, ConsentRequired, BlockedByInsured."""
     today = ports.today()
     regions = ports.miniprogram(account.miniprogram).regions
     with ports.begin() as session:
+        refuse_taken_back(session, account_id=account.id, purpose="REAL_NAME")
         relation = relation_of(session, account_id=account.id, insured_person_id=insured_person_id, now=ports.now())
+        if not relation.is_self:
+            require_consent(session, account_id=account.id, purpose="PROXY_PAYMENT")
         if account.person_id is not None:
             # Whoever may not pay has no reason to look.
             refuse_blocked(session, person_id=relation.person_id, payer_person_id=account.person_id)

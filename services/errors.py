@@ -94,6 +94,13 @@ class ConsentTextChanged(BusinessError):
     detail = "您看到的告知书不是最新版本，请重新阅读后再同意。"
 
 
+class ReadTheNoticeFirst(BusinessError):
+    code = "READ_THE_NOTICE_FIRST"
+    kind = Kind.CONFLICT
+    title = "请先仔细阅读"
+    detail = "请打开须知仔细阅读，读完以后再点“同意”。"
+
+
 class NotFound(BusinessError):
     code = "NOT_FOUND"
     kind = Kind.NOT_FOUND

@@ -18,10 +18,11 @@ from models.audit import PersonalDataAccess
 from models.base import constraint_of, new_id, new_number
 from models.identity import FaceCheck, FaceCheckState, IdentityVerification, VerificationState
 from providers.protocols import NameVerdict, ProviderError, ProviderRefused, ProviderUnreachable, RealName
-from services.consents import require_consent
+from services.consents import is_taken_back, require_consent
 from services.errors import (
     AlreadyVerified,
     BusinessError,
+    ConsentRequired,
     DeviceRequired,
     NameIdMismatch,
     NotAvailableOnline,
@@ -72,6 +73,9 @@ def vouch_by_platform(ports: Ports, session: Session, *, account: Account, perso
     verification = verification_of(session, account=account, now=now)
     if verification.state == VerificationState.VERIFIED:
         return
+    if is_taken_back(session, account_id=account.id, purpose="REAL_NAME"):
+        log.info("identity.not_vouched", why=ConsentRequired.code)
+        return
     try:
         name = parse_name(person.name)
         number = parse_id_number(person.id_number, today=ports.today())
@@ -118,6 +122,8 @@ def prove_name(ports: Ports, *, account: Account, name: str, id_number: str, pho
         verification = verification_of(session, account=account, now=now)
         if verification.state == VerificationState.VERIFIED:
             raise AlreadyVerified
+        # Taken back while the authority was asked: then nothing of the name is kept.
+        require_consent(session, account_id=account.id, purpose="REAL_NAME")
         if clashes(ports, session, given):
             raise NameIdMismatch
         abandon_open_checks(session, account=account, now=now)
@@ -263,8 +269,13 @@ def _start_at_provider(
 ) -> FaceCheckView:
     now = ports.now()
     with ports.begin() as session:
-        check_no = _own_check(session, account=account, check_id=check_id).check_no
         verification = verification_of(session, account=account, now=now)
+        check = _own_check(session, account=account, check_id=check_id)
+        # Taken back, or another name typed, since the check was written: nobody is asked any more.
+        require_consent(session, account_id=account.id, purpose="FACE")
+        if check.state != FaceCheckState.CREATED or not verification.may_start_face:
+            return _view(check, verification)
+        check_no = check.check_no
         person, subject = open_given(ports, session, verification, account, purpose="face_check_start", now=now)
     try:
         started = ports.faces[account.miniprogram].start(

@@ -14,7 +14,7 @@ from config.rulebook import Capability
 from models.base import new_id
 from models.insured_persons import InsuredPerson, PayerBlock, PersonLookup
 from models.people import Person
-from services.consents import require_consent
+from services.consents import refuse_taken_back, require_consent
 from services.errors import BlockedByInsured, NotAvailableOnline, NotFound, PersonNotMatched, RealNameRequired, TooManyLookups
 from services.people import parse_id_number, parse_name
 
@@ -75,7 +75,8 @@ def add_insured_person(ports: Ports, *, account: Account, named: Named, relation
     if not any(ports.offers(region, Capability.PAY_FOR_OTHERS) for region in ports.regions_of(account.miniprogram)):
         raise NotAvailableOnline
     with ports.begin() as session:
-        require_consent(session, account_id=account.id, purpose="PROXY_PAYMENT")
+        refuse_taken_back(session, account_id=account.id, purpose="REAL_NAME", hold=True)
+        require_consent(session, account_id=account.id, purpose="PROXY_PAYMENT", hold=True)
         # One try at a time for each account, and then for each number: two at once would both see the count before either.
         for whose in (account.id, id_index.hex()):
             session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"lookup:{whose}", 0))))

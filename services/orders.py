@@ -18,7 +18,7 @@ from models.inbox import Notice, NoticeState
 from models.orders import OrderLine, OrderState, PaymentOrder
 from models.payments import Payment
 from services.bills import Payability, payability
-from services.consents import require_consent
+from services.consents import refuse_taken_back, require_consent
 from services.errors import (
     AmountChanged,
     BillNotPayable,
@@ -128,9 +128,10 @@ def _reserve(ports: Ports, *, account: Account, new: NewOrder, idempotency_key: 
             keep_result(session, asked, result_id=order_no, now=now)
             if account.person_id is None:
                 raise FaceCheckRequired
+            refuse_taken_back(session, account_id=account.id, purpose="REAL_NAME", hold=True)
             relation = relation_of(session, account_id=account.id, insured_person_id=new.insured_person_id, now=now)
             if not relation.is_self:
-                require_consent(session, account_id=account.id, purpose="PROXY_PAYMENT")
+                require_consent(session, account_id=account.id, purpose="PROXY_PAYMENT", hold=True)
             refuse_blocked(session, person_id=relation.person_id, payer_person_id=account.person_id)
             bills = _lock_bills(session, relation.person_id, new.bill_nos)
             _refuse_reserved(session, bills, account=account, relation=relation)

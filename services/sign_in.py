@@ -15,6 +15,7 @@ from config.rulebook import Capability
 from models.accounts import Account, AccountSession
 from models.base import new_id
 from providers.protocols import ProviderRefused, ProviderUnreachable
+from services.consents import is_taken_back
 from services.errors import CodeRefused, ProviderUnavailable, SignInAgain, UnknownMiniprogram
 from services.identity import vouch_by_platform
 
@@ -90,9 +91,15 @@ def _account_of(ports: Ports, session: Session, *, miniprogram: str, subject: st
 
 
 def capabilities_of(ports: Ports, account: Account) -> list[str]:
-    """The buttons that are alive: none but browsing until the identity is verified (R-CZ-46), then what the region offers."""
+    """The buttons that are alive: none but browsing until the identity is verified (R-CZ-46), then what the region offers.
+
+    None again from the moment when the consent to use the name is taken back.
+    """
     if account.person_id is None:
         return []
+    with ports.begin() as session:
+        if is_taken_back(session, account_id=account.id, purpose="REAL_NAME"):
+            return []
     pays = ports.merchant_of(account.miniprogram) is not None
     needs_merchant = {Capability.PAY_OWN, Capability.PAY_FOR_OTHERS}
     return sorted(

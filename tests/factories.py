@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import uuid
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, text
@@ -12,6 +13,7 @@ from config.months import YearMonth
 from models.accounts import Account
 from models.base import new_id
 from models.bills import ContributionBill, ContributionRecord
+from models.consents import NoticeReading
 from models.enrollments import Enrollment
 from models.inbox import Notice
 from models.insured_persons import PayerBlock
@@ -143,8 +145,20 @@ class World:
         return account, row.id
 
     def agree(self, account: Account, *purposes: str) -> list[Consent]:
-        """This account read the texts for these purposes and agreed."""
+        """This account read the texts for these purposes, an hour long where they ask for it, and agreed."""
         texts = {text.purpose: text for text in notice_texts(self.ports, account=account)}
+        with self.ports.begin() as session:
+            for text in (texts[purpose] for purpose in purposes):
+                if text.reading_seconds is not None and text.opened_at is None:
+                    session.add(
+                        NoticeReading(
+                            account_id=account.id,
+                            text_hash=text.text_hash,
+                            purpose=text.purpose,
+                            version=text.version,
+                            opened_at=self.ports.now() - timedelta(hours=1),
+                        )
+                    )
         return [
             give_consent(
                 self.ports,

@@ -19,7 +19,7 @@ from models.accounts import Account
 from models.identity import FaceCheck
 from models.payments import Payment
 from providers.protocols import FaceVerdict
-from services import consents, identity, identity_asking, inbox, order_views, orders
+from services import identity, identity_asking, inbox, order_views, orders
 from services.errors import BillsReserved, BusinessError, CannotCancel, ProviderUnavailable, RequestInFlight
 from services.payments import ask_about_silence, close_stale
 from services.settlement import settle
@@ -385,10 +385,7 @@ def sent_back(stage: Stage) -> None:
 def somebody_not_verified(stage: Stage) -> None:
     world = World(stage.ports)
     account = world.account(verified=False)
-    for notice in consents.notice_texts(stage.ports, account=account):
-        consents.give_consent(
-            stage.ports, account=account, purpose=notice.purpose, version=notice.version, text_hash=notice.text_hash
-        )
+    world.agree(account, "REAL_NAME", "FACE")
     stage.cast |= {"payer": str(account.id), "name": "王小明", "id_number": an_id_number(77)}
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import services.bills
+import services.consent_withdrawals
 import services.consents
 import services.identity
 import services.insured_persons
@@ -82,12 +83,14 @@ def test_operations_are_called_by_names_that_stay():
         "end_session",
         "finish_face_check",
         "list_bills",
+        "list_consents",
         "list_insured_persons",
         "list_messages",
         "list_notices",
         "list_orders",
         "list_payers",
         "list_regions",
+        "open_notice",
         "place_order",
         "prove_name",
         "read_face_check",
@@ -126,6 +129,7 @@ MODULES = {
     module.__name__.rpartition(".")[2]: module
     for module in (
         services.bills,
+        services.consent_withdrawals,
         services.consents,
         services.identity,
         services.insured_persons,

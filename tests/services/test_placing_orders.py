@@ -508,18 +508,17 @@ def test_a_block_holds_on_every_phone_of_the_blocked_payer(world):
 
 
 def test_who_took_back_the_consent_to_pay_for_others_places_no_order_for_them(world, ports):
-    from services.consents import withdraw_consent
-    from services.errors import ConsentRequired
+    """Whom they named is gone with it."""
+    from services.consent_withdrawals import withdraw_consent
 
     person, _, _, bills = somebody_with_bills(world)
     payer, theirs = world.payer_for(person)
     (consent,) = world.agree(payer, "PROXY_PAYMENT")
     withdraw_consent(ports, account=payer, consent_id=consent.id)
 
-    with pytest.raises(ConsentRequired) as refusal:
+    with pytest.raises(NotFound):
         place(world, payer, theirs, bills)
 
-    assert refusal.value.facts == {"purpose": "PROXY_PAYMENT"}
     assert world.bill_states() == ["UNPAID"]
 
 

@@ -16,7 +16,7 @@ from providers.protocols import (
     ProviderUnreachable,
     RealName,
 )
-from services.consents import withdraw_consent
+from services.consent_withdrawals import withdraw_consent
 from services.errors import (
     AlreadyVerified,
     ConsentRequired,

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import select, text
 
 from models.accounts import Account
-from services.consents import give_consent, notice_texts, withdraw_consent
+from services.consent_withdrawals import withdraw_consent
+from services.consents import give_consent, notice_texts
 from services.errors import (
     ConsentRequired,
     ConsentTextChanged,

@@ -215,6 +215,15 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("reference_index IS NOT NULL"),
     )
+    op.drop_index("uq_consents_account_id_purpose_live", table_name="consents")
+    op.create_index(
+        "uq_consents_account_id_purpose_text_hash_live",
+        "consents",
+        ["account_id", "purpose", "text_hash"],
+        unique=True,
+        postgresql_where=sa.text("withdrawn_at IS NULL"),
+    )
+    op.create_index(op.f("ix_consents_account_id_purpose"), "consents", ["account_id", "purpose"], unique=False)
     op.add_column("messages", sa.Column("tries", sa.BigInteger(), server_default="0", nullable=False))
     op.add_column("messages", sa.Column("next_try_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("messages", sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True))
