@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from providers.protocols import FaceVerdict, ProviderRefused, ProviderUnreachable
-from services.consents import withdraw_consent
+from services.consent_withdrawals import withdraw_consent
 from services.errors import DeviceRequired, ProviderUnavailable, TooManyFaceChecks
 from services.identity import expire_face_checks, finish_face_check, prove_name, read_face_check, start_face_check
 from services.identity_asking import ask_face_checks, hear_of_face, next_question
@@ -136,12 +136,12 @@ def test_nobody_is_asked_about_checks_that_are_over_or_were_never_started(world,
     assert world.scalar("SELECT count(*) FROM face_checks WHERE next_ask_at IS NOT NULL") == 0
 
 
-def test_a_consent_taken_back_stops_the_asking_and_the_check_lapses(world, ports, clock):
+def test_a_consent_taken_back_ends_the_check_and_nobody_asks_any_more(world, ports, clock):
     account, check = facing(world)
     went(world, account, check)
     (consent,) = world.agree(account, "FACE")
     withdraw_consent(ports, account=account, consent_id=consent.id)
-    assert call_back(world, check)
+    assert not call_back(world, check)
 
     for _ in range(16):
         ask_face_checks(ports)
@@ -150,7 +150,10 @@ def test_a_consent_taken_back_stops_the_asking_and_the_check_lapses(world, ports
 
     assert ports.faces[APP].asked("ask") == []
     assert world.scalar("SELECT count(*) FROM personal_data_accesses WHERE purpose = 'face_check_ask'") == 0
-    assert (read_face_check(ports, account=account, check_id=check.id).state, stands(world, account)) == ("EXPIRED", "FAILED")
+    assert (read_face_check(ports, account=account, check_id=check.id).state, stands(world, account)) == (
+        "EXPIRED",
+        "NAME_ID_MATCHED",
+    )
 
 
 # --- the platform called back
