@@ -42,6 +42,7 @@ from providers.aliyun.line import AliyunLine
 from providers.aliyun.sms import AliyunSms
 from providers.http import Line
 from providers.keys import (
+    load_aes_key,
     load_api_v3_key,
     load_message_aes_key,
     load_private_key,
@@ -167,7 +168,11 @@ def build_ports(settings: Settings, *, statement_seconds: int = 30) -> Ports:
         elif program.platform == "alipay":
             client = _alipay(settings, program, line=alipay)
             logins[code], faces[code] = (
-                AlipayLogin(client=client, with_real_name=program.platform_real_name),
+                AlipayLogin(
+                    client=client,
+                    with_real_name=program.platform_real_name,
+                    aes_key=load_aes_key(settings.secrets_dir / file) if (file := program.alipay_aes_key_file) else None,
+                ),
                 AlipayFace(client=client),
             )
             if program.merchant is not None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 HOME: Final = Path(__file__).resolve().parent.parent
 PREFIX: Final = "CANBAO_"
+SIGN_IN_CODE: Final = "sign_in_code"
+"""Our key of the text that carries a code to a phone; its one value is `code`."""
 
 
 class SettingsFault(Exception):
@@ -142,6 +144,10 @@ class Miniprogram(_Entry):
     """WeChat: the EncodingAESKey of its message push, 43 letters and digits. The mode there must be 安全模式, JSON or XML."""
     subscribe_templates: dict[str, SubscribeTemplate] = Field(default_factory=dict)
     """WeChat: the key of a message of ours → `template_id`, `fields` (their field → our fact, or `title`, or `at`) and perhaps `page`. What has none can be read in the mini-program."""
+    alipay_aes_key_file: str | None = None
+    """Alipay: the app's AES key (接口内容加密方式), with which phone numbers come; without it the phone button is refused."""
+    sms_codes_an_hour: int = Field(3000, gt=0)
+    """Apps: how many SMS codes go out in an hour at most. A bound on what somebody with a list of numbers can cost."""
     platform_real_name: bool = False
     """Alipay granted this app its users' names and ID numbers, and the region takes them as proof (R-CZ-53)."""
 
@@ -198,9 +204,23 @@ def load_partners(path: Path) -> Partners:
         for code, program in partners.miniprograms.items()
         if program.merchant is not None and program.merchant not in partners.merchants
     ]
+    faults += [
+        f"{path.name}: miniprograms.{code}: an app signs people in by SMS; aliyun.{missing}"
+        for code, program in partners.miniprograms.items()
+        if program.platform == "app"
+        for missing in _sms_faults(partners.aliyun)
+    ]
     if faults:
         raise SettingsFault("\n".join(faults))
     return partners
+
+
+def _sms_faults(aliyun: Aliyun) -> list[str]:
+    sign_name = [] if aliyun.sms_sign_name else ["sms_sign_name is missing, such as 常州人社"]
+    template = (
+        [] if SIGN_IN_CODE in aliyun.sms_templates else [f"sms_templates.{SIGN_IN_CODE} is missing, such as SMS_320400001"]
+    )
+    return sign_name + template
 
 
 def secret(settings: Settings, name: str | None) -> str:

@@ -10,6 +10,7 @@ import structlog
 from flask import Response, g, request
 
 from miniprogram_api import (
+    accounts,
     bills,
     consents,
     errors,
@@ -28,7 +29,18 @@ from miniprogram_api.fields import guard_request
 if TYPE_CHECKING:
     from apiflask import APIFlask
 
-NOUNS = (sessions, regions, consents, identity, insured_persons, payer_blocks, bills, payment_orders, messages)
+NOUNS = (
+    sessions,
+    accounts,
+    regions,
+    consents,
+    identity,
+    insured_persons,
+    payer_blocks,
+    bills,
+    payment_orders,
+    messages,
+)
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 

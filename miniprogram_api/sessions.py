@@ -1,4 +1,4 @@
-"""Sessions: sign in with the platform's code, see who I am, sign out."""
+"""Sessions: sign in with the platform's code or with one by SMS, see who I am, sign out."""
 
 from __future__ import annotations
 
@@ -6,19 +6,44 @@ from typing import Any
 
 from apiflask import APIBlueprint, Schema
 from apiflask.fields import Boolean, DateTime, List, Nested, String
+from apiflask.validators import OneOf
+from marshmallow import ValidationError, validates_schema
 
 from miniprogram_api.auth import endpoint, me, ports, token
-from miniprogram_api.fields import Given, short_text
+from miniprogram_api.fields import Given, Whole, short_text
 from models.accounts import Account
-from services import sign_in
-from services.errors import CodeRefused, ProviderUnavailable, UnknownMiniprogram
+from services import registration, sign_in
+from services.errors import (
+    CodeRefused,
+    PhoneMalformed,
+    ProviderUnavailable,
+    RegisterFirst,
+    SmsCodeWrong,
+    UnknownMiniprogram,
+    WrongWay,
+)
 
 door = APIBlueprint("sessions", __name__, tag="Sessions")
 
 
 class SignInIn(Given):
+    """Either `code`, or `phone` with `sms_code`."""
+
     miniprogram = short_text(required=True, metadata={"example": "jiangsu-tax-wechat"})
-    code = short_text(512, required=True, metadata={"description": "wx.login 或 my.getAuthCode 给出的一次性凭证"})
+    code = short_text(
+        512, metadata={"description": "微信、支付宝：wx.login 或 my.getAuthCode 给出的一次性凭证；与 phone、sms_code 二选一"}
+    )
+    phone = short_text(32, metadata={"description": "APP：手机号码，与 sms_code 一起"})
+    sms_code = String(validate=Whole(r"^[0-9]{6}$"), metadata={"description": "APP：短信中的6位数字"})
+
+    @validates_schema
+    def one_way(self, given: dict[str, Any], **_: Any) -> None:
+        by_sms = {"phone", "sms_code"} & given.keys()
+        if "code" in given and by_sms:
+            raise ValidationError("Unknown field.", min(by_sms))
+        if "code" not in given and len(by_sms) < len(("phone", "sms_code")):
+            missing = "code" if not by_sms else "sms_code" if "phone" in by_sms else "phone"
+            raise ValidationError("Missing data for required field.", missing)
 
 
 class AccountOut(Schema):
@@ -27,7 +52,9 @@ class AccountOut(Schema):
     verified = Boolean(required=True)
     name = String(required=True, allow_none=True, metadata={"description": "已脱敏"})
     id_number = String(required=True, allow_none=True, metadata={"description": "已脱敏"})
+    phone = String(required=True, allow_none=True, metadata={"description": "已验证的手机号码，已脱敏"})
     elder_mode = Boolean(required=True)
+    language = String(required=True)
 
 
 class SessionOut(Schema):
@@ -43,7 +70,8 @@ class MeOut(Schema):
 
 
 class PreferencesIn(Given):
-    elder_mode = Boolean(required=True, metadata={"description": "长辈版：大字体、简单用语、更长的登录时间"})
+    elder_mode = Boolean(metadata={"description": "长辈版：大字体、简单用语、更长的登录时间"})
+    language = String(validate=OneOf(sign_in.LANGUAGES), metadata={"description": "没有译文的内容仍用中文"})
 
 
 def shown(account: Account) -> dict[str, Any]:
@@ -55,8 +83,24 @@ def shown(account: Account) -> dict[str, Any]:
         "verified": account.person_id is not None,
         "name": person.name_masked if person else None,
         "id_number": person.id_number_masked if person else None,
+        "phone": account.phone_masked,
         "elder_mode": account.elder_mode,
+        "language": account.language,
     }
+
+
+def session_shown(signed: sign_in.SignedIn) -> dict[str, Any]:
+    """A fresh session, with its token: the only time that it is told."""
+    return {
+        "token": signed.token,
+        "expires_at": signed.expires_at,
+        "account": shown(signed.account),
+        "capabilities": signed.capabilities,
+    }
+
+
+def me_shown(account: Account) -> dict[str, Any]:
+    return {"account": shown(account), "capabilities": sign_in.capabilities_of(ports(), account)}
 
 
 @door.post("/sessions")
@@ -65,18 +109,14 @@ def shown(account: Account) -> dict[str, Any]:
     takes=SignInIn,
     returns=SessionOut,
     status=201,
-    fails=[UnknownMiniprogram, CodeRefused, ProviderUnavailable],
+    fails=[UnknownMiniprogram, WrongWay, CodeRefused, PhoneMalformed, SmsCodeWrong, RegisterFirst, ProviderUnavailable],
     signed_in=False,
 )
 def create_session(given: dict[str, Any]) -> dict[str, Any]:
-    """Sign in with the platform's one-time code."""
-    signed = sign_in.sign_in(ports(), **given)
-    return {
-        "token": signed.token,
-        "expires_at": signed.expires_at,
-        "account": shown(signed.account),
-        "capabilities": signed.capabilities,
-    }
+    """Sign in: with the platform's one-time code in a mini-program, with phone and SMS code in the app."""
+    if "code" in given:
+        return session_shown(sign_in.sign_in(ports(), **given))
+    return session_shown(registration.sign_in_by_sms(ports(), **given))
 
 
 @door.delete("/sessions/current")
@@ -91,12 +131,11 @@ def end_session() -> tuple[str, int]:
 @endpoint(door, returns=MeOut)
 def read_me() -> dict[str, Any]:
     """Who I am here, and which buttons are alive."""
-    return {"account": shown(me()), "capabilities": sign_in.capabilities_of(ports(), me())}
+    return me_shown(me())
 
 
 @door.patch("/me/preferences")
 @endpoint(door, takes=PreferencesIn, returns=MeOut)
 def set_preferences(given: dict[str, Any]) -> dict[str, Any]:
-    """Larger type, plainer words, longer sessions."""
-    account = sign_in.prefer(ports(), account=me(), elder_mode=given["elder_mode"])
-    return {"account": shown(account), "capabilities": sign_in.capabilities_of(ports(), account)}
+    """Larger type, plainer words, longer sessions; and the language. What is left out stays as it is."""
+    return me_shown(sign_in.prefer(ports(), account=me(), **given))

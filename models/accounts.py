@@ -42,6 +42,8 @@ class Account(Base):
     language: Mapped[str] = mapped_column(server_default="zh-CN")
     """BCP 47: which wording of a message's key is wanted. What is not written in it yet is told in Chinese."""
     created_at: Mapped[datetime]
+    signed_in_at: Mapped[datetime | None]
+    """The last sign-in; None where nobody kept count yet. Sessions are forgotten in time, this is not."""
     closed_at: Mapped[datetime | None]
     """Deleted by its holder, or its phone number has a new owner: the platform identity may begin a new account."""
 
@@ -70,6 +72,8 @@ class SmsCode(Base):
     expires_at: Mapped[datetime]
     tries: Mapped[int] = mapped_column(server_default="0")
     used_at: Mapped[datetime | None]
+    failed_at: Mapped[datetime | None]
+    """When the way out gave no good answer: nobody has to wait a minute for the next one, nor lose one of the day's codes."""
 
 
 class AccountSession(Base):

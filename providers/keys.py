@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 API_V3_KEY_BYTES = 32
 MESSAGE_AES_KEY_LENGTH = 43
+AES_KEY_BYTES = 16
 SMALLEST_KEY_BITS = 2048
 PRIVATE_KEY_EXPECTED = (
     "an RSA private key: PKCS#8 (-----BEGIN PRIVATE KEY-----), PKCS#1 (-----BEGIN RSA PRIVATE KEY-----)"
@@ -89,6 +90,18 @@ def load_message_aes_key(path: str | Path) -> bytes:
     if len(key) != MESSAGE_AES_KEY_LENGTH or not key.isalnum():
         raise KeyFileError(f"{path}: expected {expected}; found {len(key)} bytes")
     return base64.b64decode(key + b"=")
+
+
+def load_aes_key(path: str | Path) -> bytes:
+    """The app's own AES key, with which Alipay seals phone numbers. Raises KeyFileError."""
+    expected = "the app's AES key as Alipay's console shows it (接口内容加密方式): 16 bytes in base64"
+    try:
+        key = base64.b64decode(_read(path, expected).strip(), validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != AES_KEY_BYTES:
+        raise KeyFileError(f"{path}: expected {expected}; found {len(key)} bytes")
+    return key
 
 
 def parse_private_key(text: bytes, *, source: str) -> RSAPrivateKey:

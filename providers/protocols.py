@@ -163,6 +163,11 @@ class LoginProvider(Protocol):
     def sign_in(self, code: str) -> PlatformIdentity:
         """Trade the phone's one-time code. Raises ProviderRefused (bad or used code) or ProviderUnreachable."""
 
+    def phone_number(self, pressed: Mapping[str, str]) -> str:
+        """The number behind the platform's phone-number button, by what the button gave: WeChat's `code`; Alipay's `response` with
+        its `sign` and what stands beside it. Raises ProviderRefused, ProviderUnreachable, BadSignature.
+        """
+
 
 class NameVerdict(StrEnum):
     MATCH = "MATCH"
@@ -196,12 +201,16 @@ class CardProvider(Protocol):
         """Is this the person's own card, with the phone that the bank knows? Raises ProviderUnreachable, ProviderRefused."""
 
 
+BAD_NUMBER = "BAD_NUMBER"
+"""Our own word for a refusal of the number itself: no such phone."""
+
+
 class SmsProvider(Protocol):
     def knows(self, template: str) -> bool:
         """Whether the operators approved a text for this key of ours. No call is made."""
 
     def send(self, phone: str, *, template: str, values: Mapping[str, str], our_id: str) -> str:
-        """Send one message by our template key; answers their number of it. Raises ProviderRefused, or ProviderUnreachable
+        """Send one message by our template key; answers their number of it. Raises ProviderRefused (BAD_NUMBER among them), or ProviderUnreachable
         (it may have gone out: a code that comes twice harms nobody).
         """
 

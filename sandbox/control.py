@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from sandbox import cashier, faces, faults, users
+from sandbox import cashier, faces, faults, phone_button, users
 from sandbox.replies import came_from_here, is_loopback, read_object
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def blueprint(core: Core) -> Blueprint:
     for kind in (LookupError, ValueError, TypeError):
         door.register_error_handler(kind, complain)
     _people(core, door)
+    _codes(core, door)
     _cashiers(core, door)
     _faults(core, door)
     return door
@@ -78,17 +79,6 @@ def _people(core: Core, door: Blueprint) -> None:
     @door.get("/users")
     def list_users() -> Response:
         return jsonify(users=[users.view(row) for row in core.store.rows("SELECT * FROM users ORDER BY created_at")])
-
-    @door.post("/codes")
-    def make_code() -> tuple[Response, int]:
-        given = asked()
-        code = users.make_code(
-            core,
-            app_id=needed(given, "app_id"),
-            user_id=needed(given, "user_id"),
-            kind="phone" if given.get("kind") == "phone" else "login",
-        )
-        return jsonify(code=code), 201
 
     @door.post("/people")
     def register() -> tuple[Response, int]:
@@ -123,6 +113,30 @@ def _people(core: Core, door: Blueprint) -> None:
                 (needed(given, "subject"), needed(given, "template"), int(given.get("left", 1))),
             )
         return jsonify(set=True), 201
+
+
+def _codes(core: Core, door: Blueprint) -> None:
+    @door.post("/codes")
+    def make_code() -> tuple[Response, int]:
+        given = asked()
+        code = users.make_code(
+            core,
+            app_id=needed(given, "app_id"),
+            user_id=needed(given, "user_id"),
+            kind="phone" if given.get("kind") == "phone" else "login",
+        )
+        return jsonify(code=code), 201
+
+    @door.post("/phone-buttons")
+    def press_phone_button() -> tuple[Response, int]:
+        given = asked()
+        pressed = phone_button.press(
+            core,
+            app_id=needed(given, "app_id"),
+            user_id=needed(given, "user_id"),
+            refuse=bool(given.get("refuse")),
+        )
+        return jsonify(pressed), 201
 
 
 def _cashiers(core: Core, door: Blueprint) -> None:

@@ -53,10 +53,12 @@ class MerchantKeys:
 
 @dataclass(frozen=True, kw_only=True)
 class AlipayKeys:
-    """What Alipay holds about one app: the app's public key, and the key with which Alipay signs for that app."""
+    """What Alipay holds about one app: its public key, the key with which Alipay signs for it, the secret shared for phone numbers."""
 
     app_public: rsa.RSAPublicKey
     alipay_private: rsa.RSAPrivateKey
+    aes_key: str = field(repr=False)
+    """16 bytes in base64, as the console shows it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +97,13 @@ class KeyCupboard:
         if not path.exists():
             made = prefix + "".join(secrets.choice(ALPHABET) for _ in range(length - len(prefix)))
             write_private(path, made)
+        return path.read_text(encoding="ascii")
+
+    def aes_key(self, name: str) -> str:
+        """Read the named AES key, or make one: 16 bytes in base64."""
+        path = self.folder / name
+        if not path.exists():
+            write_private(path, base64.b64encode(secrets.token_bytes(16)).decode("ascii"))
         return path.read_text(encoding="ascii")
 
     def key(self, name: str) -> rsa.RSAPrivateKey:
@@ -177,6 +186,7 @@ def load_keys(home: Path, world: World) -> Keys:
         app_id: AlipayKeys(
             app_public=cupboard.key(f"alipay-{app_id}-app-private-key.pem").public_key(),
             alipay_private=cupboard.key(f"alipay-{app_id}-alipay-private-key.pem"),
+            aes_key=cupboard.aes_key(f"alipay-{app_id}-aes-key.txt"),
         )
         for app_id, app in world.apps.items()
         if app.platform == "alipay"
@@ -221,6 +231,7 @@ def issue(home: Path, secrets_dir: Path, world: World) -> list[str]:
         private = f"alipay-{app_id}-app-private-key.pem"
         files[private] = (kept / private).read_text(encoding="ascii")
         files[f"alipay-{app_id}-alipay-public-key.pem"] = public_pem(pair.alipay_private.public_key())
+        files[f"alipay-{app_id}-aes-key.txt"] = pair.aes_key
     files["aliyun-access-key-id.txt"] = keys.aliyun_access_key_id
     files["aliyun-access-key-secret.txt"] = keys.aliyun_access_key_secret
     files["aliyun-face-callback-token.txt"] = keys.aliyun_callback_token

@@ -44,6 +44,10 @@ class Sandbox:
         """Make a sign-in code, or with kind="phone" what the phone-number button gives."""
         return str(self._ask("POST", "/codes", {"app_id": app_id, "user_id": user_id, "kind": kind})["code"])
 
+    def press_phone_button(self, app_id: str, user_id: str, *, refuse: bool = False) -> dict[str, str]:
+        """Press the phone-number button: {code} on WeChat; {response, sign, …} on Alipay, with `refuse` its signed error."""
+        return dict(self._ask("POST", "/phone-buttons", {"app_id": app_id, "user_id": user_id, "refuse": refuse}))
+
     def register_person(self, name: str, id_number: str, *, phone: str | None = None, bank_card: str | None = None) -> None:
         self._ask("POST", "/people", {"name": name, "id_number": id_number, "phone": phone, "bank_card": bank_card})
 
@@ -108,6 +112,13 @@ class Sandbox:
     def messages(self) -> list[Told]:
         """Return SMS and subscribe messages, newest first."""
         return list(self._ask("GET", "/messages")["messages"])
+
+    def sms_code(self, phone: str) -> str:
+        """Read the digits in the latest SMS to this phone. Raises LookupError."""
+        for message in self.messages():
+            if message["kind"] == "sms" and message["receiver"] == phone and "code" in message["content"]["values"]:
+                return str(message["content"]["values"]["code"])
+        raise LookupError("no code was sent to this phone")
 
     def allow_messages(self, subject: str, template: str, *, left: int) -> None:
         self._ask("POST", "/message-quotas", {"subject": subject, "template": template, "left": left})

@@ -66,6 +66,69 @@ class CodeRefused(BusinessError):
     detail = "请返回首页，重新点击“立即授权”。"
 
 
+class WrongWay(BusinessError):
+    code = "WRONG_WAY_FOR_PLATFORM"
+    kind = Kind.MALFORMED
+    title = "此方式不适用于当前平台"
+    detail = "微信、支付宝小程序请用平台授权；手机号加短信验证码只用于APP。"
+
+
+class PhoneMalformed(BusinessError):
+    code = "PHONE_MALFORMED"
+    kind = Kind.MALFORMED
+    title = "手机号码有误"
+    detail = "请输入11位中国大陆手机号码；没有大陆手机号码的，请到窗口办理，咨询电话12333。"
+
+
+class PhoneNotProven(BusinessError):
+    code = "PHONE_NOT_PROVEN"
+    kind = Kind.CONFLICT
+    title = "未能取得手机号"
+    detail = "请重新点击“获取手机号”；只支持中国大陆手机号码，也可以在实名认证时直接填写。"
+
+
+class SmsCodeTooSoon(BusinessError):
+    code = "SMS_CODE_TOO_SOON"
+    kind = Kind.TOO_MANY
+    title = "验证码刚刚发出"
+    detail = "请先查看短信，一分钟后可以重新获取。"
+
+
+class TooManySmsCodes(BusinessError):
+    code = "TOO_MANY_SMS_CODES"
+    kind = Kind.TOO_MANY
+    title = "今日获取验证码次数已用完"
+    detail = "请明天再试；急需办理的，请到窗口或拨打12333。"
+
+
+class SmsBusy(BusinessError):
+    code = "SMS_BUSY"
+    kind = Kind.UNAVAILABLE
+    title = "验证码暂时发不出"
+    detail = "当前获取验证码的人过多，请十分钟后再试；急需办理的，请到窗口或拨打12333。"
+
+
+class SmsCodeWrong(BusinessError):
+    code = "SMS_CODE_WRONG"
+    kind = Kind.UNAUTHENTICATED
+    title = "验证码不正确或已失效"
+    detail = "请核对最近一条短信中的6位数字；输错5次或超过5分钟的，请重新获取。"
+
+
+class RegisterFirst(BusinessError):
+    code = "REGISTER_FIRST"
+    kind = Kind.FORBIDDEN
+    title = "该手机号尚未注册"
+    detail = "请先完成“用户注册”；验证码仍然有效，不必重新获取。"
+
+
+class AlreadyRegistered(BusinessError):
+    code = "ALREADY_REGISTERED"
+    kind = Kind.CONFLICT
+    title = "该手机号已注册"
+    detail = "请直接登录；验证码仍然有效，不必重新获取。"
+
+
 class SignInAgain(BusinessError):
     code = "SIGN_IN_AGAIN"
     kind = Kind.UNAUTHENTICATED

@@ -38,6 +38,7 @@ from services.idempotency import Asked, fingerprint, forget_result, keep_result,
 from services.identity_asking import ask_about_face, next_question, open_started, seal_started, write_verdict
 from services.insured_persons import add_self
 from services.people import ADULT_ACCOUNT_YEARS, parse_id_number, parse_name
+from services.phone_numbers import open_proven_phone
 from services.verification import (
     abandon_open_checks,
     clashes,
@@ -97,7 +98,7 @@ def vouch_by_platform(ports: Ports, session: Session, *, account: Account, perso
 
 
 def prove_name(ports: Ports, *, account: Account, name: str, id_number: str, phone: str | None) -> IdentityVerification:
-    """Have the authority match name, ID number and phone (R-CZ-44).
+    """Have the authority match name, ID number and phone (R-CZ-44): the one given, or else the account's proven one.
 
     Raises ConsentRequired, NameMalformed, IdNumberMalformed, TooYoung, AlreadyVerified, NameIdMismatch, TooManyLookups,
     ProviderUnavailable. What was typed is sealed; a mismatch tells nothing of what is on record.
@@ -112,6 +113,7 @@ def prove_name(ports: Ports, *, account: Account, name: str, id_number: str, pho
         if verification.state == VerificationState.VERIFIED:
             raise AlreadyVerified
         _count_name_check(session, account=account, now=now)
+        phone = phone or open_proven_phone(ports, session, account=account, purpose="name_check_phone", now=now)
     try:
         verdict = ports.names.check(given, phone=phone)
     except (ProviderUnreachable, ProviderRefused):

@@ -16,7 +16,7 @@ from models.accounts import Account, AccountSession
 from models.base import new_id
 from providers.protocols import ProviderRefused, ProviderUnreachable
 from services.consents import is_taken_back
-from services.errors import CodeRefused, ProviderUnavailable, SignInAgain, UnknownMiniprogram
+from services.errors import CodeRefused, ProviderUnavailable, SignInAgain, WrongWay
 from services.identity import vouch_by_platform
 
 if TYPE_CHECKING:
@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 
 SESSION_LIFE: Final = timedelta(hours=2)
 ELDER_SESSION_LIFE: Final = timedelta(hours=4)
-"""At least 30 minutes for elders (domain §6.6); nobody should have to hurry."""
+ELDER_RESERVE: Final = timedelta(minutes=30)
+"""No time limit without reserve for elders (domain §6.6): with less than this left, the next touch gives them another four hours."""
+ELDER_RENEWED_FOR: Final = timedelta(days=1)
+"""A token does not live for ever by being used: after a day it runs out, with its last four hours to spare."""
+LANGUAGES: Final = ("zh-CN", "ug-CN")
+"""Chinese, and Uyghur in Xinjiang (BCP 47). What is not written in it yet is told in Chinese."""
 TOKEN_BYTES: Final = 32
 
 
@@ -44,11 +49,10 @@ class SignedIn:
 
 
 def sign_in(ports: Ports, *, miniprogram: str, code: str) -> SignedIn:
-    """Trade the phone's one-time code for a session. Raises UnknownMiniprogram, CodeRefused, ProviderUnavailable."""
-    ports.miniprogram(miniprogram)
+    """Trade the platform's one-time code for a session. Raises UnknownMiniprogram, WrongWay, CodeRefused, ProviderUnavailable."""
     login = ports.logins.get(miniprogram)
-    if login is None:
-        raise UnknownMiniprogram
+    if ports.miniprogram(miniprogram).platform == "app" or login is None:
+        raise WrongWay
     try:
         identity = login.sign_in(code)
     except ProviderRefused:
@@ -56,13 +60,11 @@ def sign_in(ports: Ports, *, miniprogram: str, code: str) -> SignedIn:
     except ProviderUnreachable:
         raise ProviderUnavailable(retry_after_seconds=3) from None
     now = ports.now()
-    token = secrets.token_urlsafe(TOKEN_BYTES)
     with ports.begin() as session:
         account = _account_of(ports, session, miniprogram=miniprogram, subject=identity.subject, now=now)
         if identity.real_name is not None:
             vouch_by_platform(ports, session, account=account, person=identity.real_name, now=now)
-        expires_at = now + (ELDER_SESSION_LIFE if account.elder_mode else SESSION_LIFE)
-        session.add(AccountSession(account_id=account.id, token_hash=_hash(token), created_at=now, expires_at=expires_at))
+        token, expires_at = open_session(session, account, now=now)
         session.flush()
         session.refresh(account)
         session.expunge_all()
@@ -70,24 +72,51 @@ def sign_in(ports: Ports, *, miniprogram: str, code: str) -> SignedIn:
 
 
 def _account_of(ports: Ports, session: Session, *, miniprogram: str, subject: str, now: datetime) -> Account:
-    index = ports.seals.index("subject", miniprogram, subject)
-    row_id = new_id()
     # Two first sign-ins at once make one account.
-    session.execute(
+    account = new_account(ports, session, miniprogram=miniprogram, subject=subject, now=now)
+    account = account or find_account(ports, session, miniprogram=miniprogram, subject=subject)
+    if account is None:
+        # Closed between the two lines, by its holder on another phone.
+        raise CodeRefused
+    return account
+
+
+def find_account(ports: Ports, session: Session, *, miniprogram: str, subject: str, lock: bool = False) -> Account | None:
+    """The living account of this openid, or in the app of this phone number."""
+    wanted = select(Account).where(
+        Account.miniprogram == miniprogram,
+        Account.subject_index == ports.seals.index("subject", miniprogram, subject),
+        Account.closed_at.is_(None),
+    )
+    return session.scalar(wanted.with_for_update(of=Account) if lock else wanted)
+
+
+def new_account(ports: Ports, session: Session, *, miniprogram: str, subject: str, now: datetime) -> Account | None:
+    """A new, unverified account; None where a living one stands already."""
+    row_id = new_id()
+    made = session.scalar(
         insert(Account)
         .values(
             id=row_id,
             miniprogram=miniprogram,
             subject_sealed=ports.seals.seal(subject, place=Account.subject_place(row_id)),
-            subject_index=index,
+            subject_index=ports.seals.index("subject", miniprogram, subject),
             elder_mode=False,
             created_at=now,
         )
         .on_conflict_do_nothing()
+        .returning(Account.id)
     )
-    return session.scalars(
-        select(Account).where(Account.miniprogram == miniprogram, Account.subject_index == index, Account.closed_at.is_(None))
-    ).one()
+    return None if made is None else session.get_one(Account, made)
+
+
+def open_session(session: Session, account: Account, *, now: datetime) -> tuple[str, datetime]:
+    """A fresh bearer token of this account, and when it ends. Only its hash is kept."""
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    expires_at = now + (ELDER_SESSION_LIFE if account.elder_mode else SESSION_LIFE)
+    session.add(AccountSession(account_id=account.id, token_hash=_hash(token), created_at=now, expires_at=expires_at))
+    account.signed_in_at = now
+    return token, expires_at
 
 
 def capabilities_of(ports: Ports, account: Account) -> list[str]:
@@ -113,17 +142,22 @@ def capabilities_of(ports: Ports, account: Account) -> list[str]:
 
 
 def authenticate(ports: Ports, token: str) -> Account:
-    """Whose token this is. Raises SignInAgain for unknown, expired and revoked ones alike."""
+    """Whose token this is; an elder's session is renewed on the way. Raises SignInAgain for unknown, expired and revoked ones alike."""
+    now = ports.now()
     with ports.begin() as session:
         found = session.scalar(
             select(AccountSession).where(
                 AccountSession.token_hash == _hash(token),
                 AccountSession.revoked_at.is_(None),
-                AccountSession.expires_at > ports.now(),
+                AccountSession.expires_at > now,
             )
         )
-        if found is None:
+        if found is None or found.account.closed_at is not None:
             raise SignInAgain
+        is_short = found.expires_at - now < ELDER_RESERVE and now - found.created_at < ELDER_RENEWED_FOR
+        if found.account.elder_mode and is_short:
+            found.expires_at = now + ELDER_SESSION_LIFE
+            session.flush()
         session.expunge_all()
         return found.account
 
@@ -138,11 +172,15 @@ def sign_out(ports: Ports, token: str) -> None:
         )
 
 
-def prefer(ports: Ports, *, account: Account, elder_mode: bool) -> Account:
-    """Larger type, plainer words, longer sessions: asked for by the person, kept for the account."""
+def prefer(ports: Ports, *, account: Account, elder_mode: bool | None = None, language: str | None = None) -> Account:
+    """Larger type, plainer words, longer sessions; and the language: asked for by the person, kept for the account.
+
+    What is None stays as it is. `language` is one of LANGUAGES.
+    """
     with ports.begin() as session:
         row = session.get_one(Account, account.id)
-        row.elder_mode = elder_mode
+        row.elder_mode = row.elder_mode if elder_mode is None else elder_mode
+        row.language = language or row.language
         session.flush()
         session.expunge_all()
         return row

@@ -37,6 +37,7 @@ APP = "changzhou-hrss-app"
 WECHAT = "jiangsu-tax-wechat"
 ALIPAY = "jiangsu-tax-alipay"
 XINJIANG = "xinjiang-tax-wechat"
+APP = "changzhou-hrss-app"
 AREAS = {"320400": "320402", "650000": "650102"}
 
 

@@ -73,6 +73,11 @@ class AlipayClient(AliPay):  # type: ignore[misc]  # the SDK has no types
     def __repr__(self) -> str:
         return f"AlipayClient({self._appid})"
 
+    @property
+    def alipay_public_key(self) -> RSAPublicKey:
+        """What Alipay signs with for this app."""
+        return self._alipay_public_key
+
     def call(self, method: str, content: Mapping[str, Any] | None = None, **top_level: str) -> dict[str, Any]:
         """What they answered, once it is signed and says success. Raises ProviderRefused, ProviderUnreachable."""
         answer: dict[str, Any] = self.server_api(method, dict(content or {}), **top_level)

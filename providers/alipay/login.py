@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from providers.alipay.client import SIGN_IN
+from providers.alipay.phone_number import open_phone_number
 from providers.protocols import PlatformIdentity, ProviderRefused, ProviderUnreachable, RealName
 from providers.reading import Unreadable, maybe_text, text
 
@@ -20,9 +21,12 @@ LONG = 512
 class AlipayLogin:
     """A LoginProvider."""
 
-    def __init__(self, *, client: AlipayClient, with_real_name: bool = False) -> None:
-        """`with_real_name`: the app holds Alipay's special grant for name and ID number, and asks for it each time."""
+    def __init__(self, *, client: AlipayClient, with_real_name: bool = False, aes_key: bytes | None = None) -> None:
+        """`with_real_name`: the app holds Alipay's special grant for name and ID number, and asks for it each time.
+        `aes_key`: the app's own, for phone numbers; without it they are refused.
+        """
         self._client = client
+        self._aes_key = aes_key
         self._with_real_name = with_real_name
 
     def __repr__(self) -> str:
@@ -42,6 +46,16 @@ class AlipayLogin:
             )
         except Unreadable as trouble:
             raise ProviderUnreachable(f"alipay: token without {trouble}") from None
+
+    def phone_number(self, pressed: Mapping[str, str]) -> str:
+        """The number in what my.getPhoneNumber gave. Nothing is called: it is sealed for this app and signed by Alipay.
+
+        It holds neither time nor nonce, so whoever has seen it once may show it again: it proves a number to reach, and no more.
+        Raises ProviderRefused, ProviderUnreachable, BadSignature.
+        """
+        if self._aes_key is None:
+            raise ProviderRefused("NO_AES_KEY", permanent=False)
+        return open_phone_number(pressed, key=self._client.alipay_public_key, aes_key=self._aes_key)
 
     def _real_name(self, access_token: str) -> RealName | None:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from providers.protocols import ProviderRefused, ProviderUnreachable
+from providers.protocols import BAD_NUMBER, ProviderRefused, ProviderUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 PACKAGE = "alibabacloud_dysmsapi20170525"
 ENDPOINT = "https://dysmsapi.aliyuncs.com"
 SUCCESS = "OK"
-FOR_GOOD = frozenset({"isv.MOBILE_NUMBER_ILLEGAL", "isv.INVALID_JSON_PARAM", "isv.TEMPLATE_PARAMS_ILLEGAL"})
+ILLEGAL_NUMBER = "isv.MOBILE_NUMBER_ILLEGAL"
+FOR_GOOD = frozenset({"isv.INVALID_JSON_PARAM", "isv.TEMPLATE_PARAMS_ILLEGAL"})
 
 
 class AliyunSms:
@@ -46,6 +47,8 @@ class AliyunSms:
         code = str(told.code or "")
         if code == SUCCESS:
             return str(told.biz_id or "")
+        if code == ILLEGAL_NUMBER:
+            raise ProviderRefused(BAD_NUMBER)
         if code.startswith("isv."):
             raise ProviderRefused(code[:64], permanent=code in FOR_GOOD)
         raise ProviderUnreachable(f"aliyun: {code[:64] or 'no code'}")

@@ -8,6 +8,8 @@ from providers.protocols import PlatformIdentity, ProviderRefused, ProviderUnrea
 from providers.reading import Unreadable, inner, maybe_text, text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from providers.wechat.open_api import WeChatOpenApi
 
 CHINA = "86"
@@ -42,12 +44,12 @@ class WeChatLogin:
         except Unreadable as trouble:
             raise ProviderUnreachable(f"wechat: session without {trouble}") from None
 
-    def phone_number(self, code: str) -> str:
-        """The number behind the code of the phone-number button (another code than that of sign_in).
+    def phone_number(self, pressed: Mapping[str, str]) -> str:
+        """The number behind the `code` of getPhoneNumber: another code than that of sign_in, good once and for five minutes.
 
         Raises ProviderRefused, ProviderUnreachable; FOREIGN_NUMBER is our own word for one from outside the mainland.
         """
-        told = self._api.call("/wxa/business/getuserphonenumber", {"code": code})
+        told = self._api.call("/wxa/business/getuserphonenumber", {"code": pressed.get("code", "")})
         try:
             phone = inner(told, "phone_info")
             made_for = text(inner(phone, "watermark"), "appid")

@@ -46,6 +46,8 @@ ELSEWHERE = {
     "resealing": "each batch is one transaction that compares and sets; the next run finds what is left",
     "retention": "each batch stands alone with the row that tells of it; the next night takes the rest",
     "message_sending": "the attempt and its allowance are written before the call: after a kill it is tried once more, when the claim lapses",
+    "registration": "a code that was kept and never sent lapses; a session begins in one transaction, and a lost answer needs a new code",
+    "phone_numbers": "one transaction after the call; the button is pressed again",
     "sign_in": "one transaction after the call; a lost code is asked for again",
 }
 """Other modules that do more than one thing that lasts, and why a kill between them harms nobody."""

@@ -35,6 +35,14 @@ def an_adults_number() -> str:
     return an_id_number(count, born=f"19{50 + count // 500 % 45}0909")
 
 
+_phones = itertools.count()
+
+
+def a_phone() -> str:
+    """A mobile number that nobody in the shared database has yet."""
+    return f"139{next(_phones):08}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ask:
     """A question: who asks, what, and how to ask it."""
@@ -191,6 +199,44 @@ def _(house: House) -> Ask:
     return create_session(house)
 
 
+@refused("create_session", "WRONG_WAY_FOR_PLATFORM")
+def _(house: House) -> Ask:
+    return with_given(create_session(house), miniprogram=APP)
+
+
+def sms_code_for(house: House, phone: str) -> str:
+    """The digits that came to this phone a moment ago."""
+    assert house.phone().post("/sms-codes", {"miniprogram": APP, "phone": phone}).status_code == 202
+    return house.ports.sms.code_for(phone)
+
+
+def entering(house: House, path: str) -> Ask:
+    """With a right code, before the phone's number has an account."""
+    phone = a_phone()
+    given = {"miniprogram": APP, "phone": phone, "sms_code": sms_code_for(house, phone)}
+    return Ask(method="POST", path=path, given=given)
+
+
+def wrong(sms_code: str) -> str:
+    return f"{(int(sms_code) + 1) % 10**6:06}"
+
+
+@refused("create_session", "PHONE_MALFORMED")
+def _(house: House) -> Ask:
+    return with_given(entering(house, "/sessions"), phone="12345678901")
+
+
+@refused("create_session", "SMS_CODE_WRONG")
+def _(house: House) -> Ask:
+    ask = entering(house, "/sessions")
+    return with_given(ask, sms_code=wrong(ask.given["sms_code"]))
+
+
+@refused("create_session", "REGISTER_FIRST")
+def _(house: House) -> Ask:
+    return entering(house, "/sessions")
+
+
 @good
 def end_session(house: House) -> Ask:
     return Ask(method="DELETE", path="/sessions/current", account=somebody(house))
@@ -204,6 +250,129 @@ def read_me(house: House) -> Ask:
 @good
 def set_preferences(house: House) -> Ask:
     return Ask(method="PATCH", path="/me/preferences", given={"elder_mode": True}, account=somebody(house))
+
+
+# --- accounts
+
+
+@good
+def create_sms_code(house: House) -> Ask:
+    return Ask(method="POST", path="/sms-codes", given={"miniprogram": APP, "phone": a_phone()})
+
+
+@refused("create_sms_code", "UNKNOWN_MINIPROGRAM")
+def _(house: House) -> Ask:
+    return with_given(create_sms_code(house), miniprogram="nowhere-hrss-app")
+
+
+@refused("create_sms_code", "WRONG_WAY_FOR_PLATFORM")
+def _(house: House) -> Ask:
+    return with_given(create_sms_code(house), miniprogram=WECHAT)
+
+
+@refused("create_sms_code", "PHONE_MALFORMED")
+def _(house: House) -> Ask:
+    return with_given(create_sms_code(house), phone="0519-86680000")
+
+
+@refused("create_sms_code", "SMS_CODE_TOO_SOON")
+def _(house: House) -> Ask:
+    ask = create_sms_code(house)
+    assert ask.send(house).status_code == 202
+    return ask
+
+
+@refused("create_sms_code", "TOO_MANY_SMS_CODES")
+def _(house: House) -> Ask:
+    ask = create_sms_code(house)
+    for _ in range(10):
+        assert ask.send(house).status_code == 202
+        house.clock.move(minutes=1)
+    return ask
+
+
+@refused("create_sms_code", "SMS_BUSY")
+def _(house: House) -> Ask:
+    ask = create_sms_code(house)
+    assert create_sms_code(house).send(house).status_code == 202
+    partners = house.ports.partners
+    small = partners.miniprograms[APP].model_copy(update={"sms_codes_an_hour": 1})
+    house.swap_ports(partners=partners.model_copy(update={"miniprograms": {**partners.miniprograms, APP: small}}))
+    return ask
+
+
+@refused("create_sms_code", "PROVIDER_UNAVAILABLE")
+def _(house: House) -> Ask:
+    house.ports.sms.fails.append(("send", ProviderUnreachable("down")))
+    return create_sms_code(house)
+
+
+@good
+def create_account(house: House) -> Ask:
+    return entering(house, "/accounts")
+
+
+@refused("create_account", "UNKNOWN_MINIPROGRAM")
+def _(house: House) -> Ask:
+    return with_given(create_account(house), miniprogram="nowhere-hrss-app")
+
+
+@refused("create_account", "WRONG_WAY_FOR_PLATFORM")
+def _(house: House) -> Ask:
+    return with_given(create_account(house), miniprogram=ALIPAY)
+
+
+@refused("create_account", "PHONE_MALFORMED")
+def _(house: House) -> Ask:
+    return with_given(create_account(house), phone="+85291234567")
+
+
+@refused("create_account", "SMS_CODE_WRONG")
+def _(house: House) -> Ask:
+    ask = create_account(house)
+    return with_given(ask, sms_code=wrong(ask.given["sms_code"]))
+
+
+@refused("create_account", "ALREADY_REGISTERED")
+def _(house: House) -> Ask:
+    ask = create_account(house)
+    assert ask.send(house).status_code == 201
+    house.clock.move(minutes=1)
+    return with_given(ask, sms_code=sms_code_for(house, ask.given["phone"]))
+
+
+@good
+def add_phone(house: House) -> Ask:
+    return Ask(method="POST", path="/me/phone", given={"code": "c0de"}, account=somebody(house))
+
+
+@refused("add_phone", "WRONG_WAY_FOR_PLATFORM")
+def _(house: House) -> Ask:
+    return replace(add_phone(house), account=somebody(house, miniprogram=ALIPAY))
+
+
+@refused("add_phone", "PHONE_NOT_PROVEN")
+def _(house: House) -> Ask:
+    house.ports.logins[WECHAT].fails.append(("phone_number", ProviderRefused("40029")))
+    return add_phone(house)
+
+
+@refused("add_phone", "PROVIDER_UNAVAILABLE")
+def _(house: House) -> Ask:
+    house.ports.logins[WECHAT].fails.append(("phone_number", ProviderUnreachable("down")))
+    return add_phone(house)
+
+
+@good
+def remove_phone(house: House) -> Ask:
+    ask = add_phone(house)
+    assert ask.send(house).status_code == 200
+    return Ask(method="DELETE", path="/me/phone", account=ask.account)
+
+
+@refused("remove_phone", "WRONG_WAY_FOR_PLATFORM")
+def _(house: House) -> Ask:
+    return Ask(method="DELETE", path="/me/phone", account=somebody(house, miniprogram=APP))
 
 
 # --- regions

@@ -137,10 +137,16 @@ class FakeLogins(_Told):
     """A LoginProvider: any code signs in as openid-<code>, unless a test says who it is."""
 
     people: dict[str, PlatformIdentity] = field(default_factory=dict)
+    phone: str = "13800138000"
+    """What its phone-number button gives."""
 
     def sign_in(self, code: str) -> PlatformIdentity:
         self._asked("sign_in", code)
         return self.people.get(code) or PlatformIdentity(subject=f"openid-{code}")
+
+    def phone_number(self, pressed: Mapping[str, str]) -> str:
+        self._asked("phone_number", dict(pressed))
+        return self.phone
 
 
 @dataclass
@@ -178,6 +184,10 @@ class FakeSms(_Told):
         self._asked("send", (phone, template))
         self.sent.append((phone, template, dict(values)))
         return f"biz-{our_id}"
+
+    def code_for(self, phone: str) -> str:
+        """The digits in the latest message to this phone."""
+        return next(values["code"] for to, _, values in reversed(self.sent) if to == phone)
 
 
 @dataclass

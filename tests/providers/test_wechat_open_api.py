@@ -174,19 +174,19 @@ def test_a_phone_number_comes_for_our_app_only(there, api):
         "watermark": {"timestamp": 1, "appid": APP_ID},
     }
     there.answer.told["getuserphonenumber"] = {"errcode": 0, "phone_info": phone}
-    assert WeChatLogin(api=api).phone_number("c") == "13800000000"
+    assert WeChatLogin(api=api).phone_number({"code": "c"}) == "13800000000"
 
     there.answer.told["getuserphonenumber"] = {"errcode": 0, "phone_info": phone | {"countryCode": "1"}}
     with pytest.raises(ProviderRefused, match="FOREIGN_NUMBER"):
-        WeChatLogin(api=api).phone_number("c")
+        WeChatLogin(api=api).phone_number({"code": "c"})
 
     there.answer.told["getuserphonenumber"] = {"errcode": 0, "phone_info": phone | {"watermark": {"appid": "wxother"}}}
     with pytest.raises(ProviderUnreachable):
-        WeChatLogin(api=api).phone_number("c")
+        WeChatLogin(api=api).phone_number({"code": "c"})
 
     there.answer.told["getuserphonenumber"] = {"errcode": 40029}
     with pytest.raises(ProviderRefused, match="40029"):
-        WeChatLogin(api=api).phone_number("c")
+        WeChatLogin(api=api).phone_number({"code": "c"})
 
 
 def test_the_hash_of_a_person_is_the_one_on_their_page():

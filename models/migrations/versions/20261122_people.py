@@ -59,6 +59,7 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("tries", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sms_codes")),
     )
     op.create_index(op.f("ix_sms_codes_phone_index_sent_at"), "sms_codes", ["phone_index", "sent_at"], unique=False)
@@ -182,6 +183,7 @@ def upgrade() -> None:
     op.add_column("accounts", sa.Column("phone_index", sa.LargeBinary(), nullable=True))
     op.add_column("accounts", sa.Column("phone_masked", sa.Text(), nullable=True))
     op.add_column("accounts", sa.Column("language", sa.Text(), server_default="zh-CN", nullable=False))
+    op.add_column("accounts", sa.Column("signed_in_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("accounts", sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True))
     op.drop_constraint(op.f("uq_accounts_miniprogram_subject_index"), "accounts", type_="unique")
     op.create_index(
