@@ -167,14 +167,7 @@ def build_ports(settings: Settings, *, statement_seconds: int = 30) -> Ports:
                 payments[code] = _wechat_pay(settings, partners, program, line=wechat_pay, notify_url=notify_url)
         elif program.platform == "alipay":
             client = _alipay(settings, program, line=alipay)
-            logins[code], faces[code] = (
-                AlipayLogin(
-                    client=client,
-                    with_real_name=program.platform_real_name,
-                    aes_key=load_aes_key(settings.secrets_dir / file) if (file := program.alipay_aes_key_file) else None,
-                ),
-                AlipayFace(client=client),
-            )
+            logins[code], faces[code] = _alipay_login(settings, program, client=client), AlipayFace(client=client)
             if program.merchant is not None:
                 payments[code] = AlipayPay(client=client, seller_id=program.merchant, notify_url=notify_url)
         else:
@@ -270,6 +263,15 @@ def _alipay(settings: Settings, program: Miniprogram, *, line: Line) -> AlipayCl
         app_id=program.app_id,
         private_key=ours,
         alipay_public_key=theirs.public_key,
+    )
+
+
+def _alipay_login(settings: Settings, program: Miniprogram, *, client: AlipayClient) -> AlipayLogin:
+    file = program.alipay_aes_key_file
+    return AlipayLogin(
+        client=client,
+        with_real_name=program.platform_real_name,
+        aes_key=load_aes_key(settings.secrets_dir / file) if file else None,
     )
 
 

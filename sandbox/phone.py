@@ -83,6 +83,21 @@ class Phone:
         self.token = str(told["token"])
         return told
 
+    def ask_for_code(self, number: str) -> Told:
+        """In the app: have a code sent to this number."""
+        return self.ask("POST", "/sms-codes", {"miniprogram": self.miniprogram, "phone": number})
+
+    def enter(self, number: str, *, register: bool = False) -> Told:
+        """In the app: read the latest SMS, and sign in with its digits, or register."""
+        given = {"miniprogram": self.miniprogram, "phone": number, "sms_code": self.sandbox.sms_code(number)}
+        told = self.ask("POST", "/accounts" if register else "/sessions", given)
+        self.token = str(told["token"])
+        return told
+
+    def give_phone(self) -> Told:
+        """In a mini-program: press the platform's phone-number button, and bring what it gave."""
+        return self.ask("POST", "/me/phone", self.sandbox.press_phone_button(self.app_id, self.user_id))
+
     def me(self) -> Told:
         return self.ask("GET", "/me")
 

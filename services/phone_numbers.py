@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from config.logs import logger
 from models.accounts import Account
-from models.audit import PersonalDataAccess
 from providers.protocols import BadSignature, ProviderRefused, ProviderUnreachable
 from services.errors import PhoneMalformed, PhoneNotProven, ProviderUnavailable, WrongWay
+from services.personal_data import open_personal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,14 +97,5 @@ def open_proven_phone(ports: Ports, session: Session, *, account: Account, purpo
     """The account's proven number for a provider's eyes, and a row that says so; None where there is none."""
     if account.phone_sealed is None:
         return None
-    session.add(
-        PersonalDataAccess(
-            subject_table="accounts",
-            subject_id=account.id,
-            columns="phone",
-            purpose=purpose,
-            who=f"account:{account.id}",
-            at=now,
-        )
-    )
-    return ports.seals.open(account.phone_sealed, place=Account.phone_place(account.id))
+    opened = open_personal(ports, session, account, "phone", purpose=purpose, who=f"account:{account.id}", now=now)
+    return opened["phone"]
