@@ -140,8 +140,9 @@ class Bench:
         with self.machines.connect() as connection:
             self.machines.settle()
             self._wait_for_empty_inbox(connection)
-            self._note("settle_per_s", _rate(self._settled(connection, one_bill)))
-            self._note("settle_per_s_3_bills", _rate(self._settled(connection, three_bills)))
+            before = self._settled(connection, three_bills)
+            self._note("settle_per_s_3_bills", _rate(before))
+            self._note("settle_per_s", _rate(self._settled(connection, one_bill), since=max(before.values())))
 
             together, run = self._knock("together", bills=1)
             moments = sorted(self._settled(connection, run, wait=True).values())
@@ -222,8 +223,8 @@ def percentile(values: list[float], percent: int) -> float:
     return ordered[min(len(ordered) * percent // 100, len(ordered) - 1)]
 
 
-def _rate(settled: dict[str, float]) -> float:
-    """Notices a second between the first commit and the last; the first batch only starts the clock."""
+def _rate(settled: dict[str, float], *, since: float | None = None) -> float:
+    """Notices a second from `since`, or else from the first commit, which then only starts the clock. 0: too few to tell (--quick)."""
     moments = sorted(settled.values())
-    first, last = moments[0], moments[-1]
-    return sum(1 for moment in moments if moment > first) / (last - first)
+    first, last = moments[0] if since is None else since, moments[-1]
+    return sum(1 for moment in moments if moment > first) / (last - first) if last > first else 0.0
