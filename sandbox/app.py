@@ -25,6 +25,7 @@ from sandbox import (
     wechat_pay,
     wechat_pay_bills,
     wechat_pay_words,
+    wechat_push,
 )
 from sandbox.core import Core
 from sandbox.keys import load_keys
@@ -64,6 +65,7 @@ def create_sandbox(
     )
     courier.teach("wechat_pay", wechat_pay_words.notice_sealer(core))
     courier.teach("aliyun_face", aliyun_actions.callback_writer(core))
+    courier.teach("wechat_messages", wechat_push.writer(core))
     courier.teach("alipay", alipay_words.notice_sealer(core))
     app = Flask("sandbox", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
@@ -74,7 +76,18 @@ def create_sandbox(
         # What stays unread would be taken for the next request on a kept-alive connection.
         request.get_data(cache=True)
 
-    for make in (wechat_open, wechat_face, wechat_pay, wechat_pay_bills, alipay_bills, control, control_state, phones, books):
+    for make in (
+        wechat_open,
+        wechat_face,
+        wechat_pay,
+        wechat_pay_bills,
+        alipay_bills,
+        control,
+        control_state,
+        wechat_push,
+        phones,
+        books,
+    ):
         app.register_blueprint(make.blueprint(core))
     app.register_blueprint(
         alipay_gateway.blueprint(core, alipay_trade.METHODS | alipay_identity.METHODS | alipay_bills.METHODS)

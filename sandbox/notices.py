@@ -19,9 +19,15 @@ if TYPE_CHECKING:
 WECHAT_GAPS = (15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10800, 10800, 10800, 21600, 21600)
 ALIPAY_GAPS = (240, 600, 600, 3600, 7200, 21600, 54000)
 FACE_GAPS = (1, 1)
-GAPS: dict[str, tuple[int, ...]] = {"wechat_pay": WECHAT_GAPS, "alipay": ALIPAY_GAPS, "aliyun_face": FACE_GAPS}
+PUSH_GAPS = (5, 5)
+GAPS: dict[str, tuple[int, ...]] = {
+    "wechat_pay": WECHAT_GAPS,
+    "alipay": ALIPAY_GAPS,
+    "aliyun_face": FACE_GAPS,
+    "wechat_messages": PUSH_GAPS,
+}
 
-PROBES = frozenset({"forged", "signtest", "stale"})
+PROBES = frozenset({"forged", "signtest", "stale", "plain"})
 """Modes that a sound merchant refuses; sent once, never retried."""
 
 ANSWER_WITHIN_SECONDS = 5.0
@@ -214,6 +220,8 @@ class Courier:
     def _is_accepted(notice: Notice, answer: requests.Response) -> bool:
         if notice.channel == "wechat_pay":
             return answer.status_code in {200, 204}
+        if notice.channel == "wechat_messages":
+            return answer.status_code == OK and answer.content in {b"success", b""}
         if notice.channel == "alipay":
             return answer.status_code == OK and answer.content == b"success"
         return answer.status_code == OK

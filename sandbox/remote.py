@@ -123,6 +123,10 @@ class Sandbox:
     def allow_messages(self, subject: str, template: str, *, left: int) -> None:
         self._ask("POST", "/message-quotas", {"subject": subject, "template": template, "left": left})
 
+    def subscribe(self, subject: str, choices: dict[str, str], *, where: str = "popup", written: str = "json") -> None:
+        """Answer wx.requestSubscribeMessage as this user, or (where="settings") change it there: template → accept, reject or ban."""
+        self._ask("POST", "/subscriptions", {"subject": subject, "choices": choices, "where": where, "written": written})
+
     def make_bills_at_once(self, *, wanted: bool = True) -> None:
         """Let a day's bill be asked for before the next morning."""
         self._ask("POST", "/bills-at-once", {"wanted": wanted})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, request
 
-from sandbox import faults, users
+from sandbox import faults, users, wechat_push
 from sandbox.core import Core, digits, letters
 from sandbox.faults import Found, Target
 from sandbox.replies import dawdle, hang_up, read_object
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TOKEN_LASTS_SECONDS = 7200
+LONGEST_VALUES = {"thing": 20, "symbol": 5, "phrase": 5, "name": 20, "amount": 15, "phone_number": 17}
+LONGEST_VALUE = 32
 RENEWED_AHEAD_SECONDS = 300
 Answer = dict[str, Any]
 
@@ -158,7 +160,8 @@ def send_message(core: Core, app_id: str) -> Answer:
     for name, field in data.items():
         if not isinstance(field, dict) or not isinstance(field.get("value"), str) or not field["value"]:
             return problem(47003, f"argument invalid! data.{name}.value is empty")
-        if name.startswith("thing") and len(field["value"]) > 20:  # noqa: PLR2004 - the field's length
+        longest = next((limit for kind, limit in LONGEST_VALUES.items() if name.startswith(kind)), LONGEST_VALUE)
+        if len(field["value"]) > longest:
             return problem(47003, f"argument invalid! data.{name}.value invalid")
     with core.store.transaction() as db:
         quota = db.execute(
@@ -171,7 +174,10 @@ def send_message(core: Core, app_id: str) -> Answer:
             "INSERT INTO messages (kind, receiver, template, content, at) VALUES ('wechat', ?, ?, ?, ?)",
             (receiver, template, json.dumps(asked, ensure_ascii=False), core.now()),
         )
-    return {"errcode": 0, "errmsg": "ok", "msgid": int(digits(15))}
+        message_id = int(digits(15))
+        wechat_push.tell_sent(core, db, app_id=app_id, subject=receiver, template=template, message_id=message_id)
+    core.courier.wake()
+    return {"errcode": 0, "errmsg": "ok", "msgid": message_id}
 
 
 def blueprint(core: Core) -> Blueprint:
