@@ -46,6 +46,7 @@ class NoticePurpose(StrEnum):
 
     REAL_NAME = "REAL_NAME"
     FACE = "FACE"
+    BANK_CARD = "BANK_CARD"
     PROXY_PAYMENT = "PROXY_PAYMENT"
     PHONE = "PHONE"
     DOCUMENTS = "DOCUMENTS"

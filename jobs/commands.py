@@ -21,6 +21,7 @@ from jobs import settle as settle_loop
 from jobs import worker as worker_process
 from jobs.asking import ports_of, settings_of
 from jobs.audit_commands import audit
+from jobs.counter_commands import counter
 from jobs.rights_commands import retention
 from jobs.seal_commands import seals
 from jobs.stack import Stack, StackFault
@@ -247,6 +248,7 @@ COMMANDS = (
     settle_command,
     worker,
     inbox_command,
+    counter,
     explain,
     retention,
     openapi,

@@ -19,6 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from config.logs import logger
 from services.audit_chain import chain_audit
+from services.bank_card_checks import end_silent_checks
+from services.counter_codes import expire_counter_checks
 from services.identity import expire_face_checks
 from services.identity_asking import ask_face_checks
 from services.message_sending import send_messages
@@ -127,6 +129,18 @@ def erase_what_is_over(ports: Ports) -> int:
 def push_messages(ports: Ports) -> int:
     """Push what waits to those who allowed it, and give up the rest: it can be read."""
     return send_messages(ports)
+
+
+@_sweep("end_silent_card_checks", cron="* * * * * */30")
+def end_silent_cards(ports: Ports) -> int:
+    """Bank card checks whose process died come to rest."""
+    return end_silent_checks(ports)
+
+
+@_sweep("expire_counter_checks", cron="* * * * * */30")
+def expire_counters(ports: Ports) -> int:
+    """Codes for the counter lapse, and what a clerk typed is erased with them."""
+    return expire_counter_checks(ports)
 
 
 @SWEEPS.periodic(cron="* * * * * */20")

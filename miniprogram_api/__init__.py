@@ -4,6 +4,7 @@
     regions           GET /regions[/{code}], for everybody
     consents          GET /notices · POST /notices/readings · GET|POST|DELETE /consents[/{id}]
     identity          POST /identity/real-name · POST|GET /identity/face-checks[/{id}[/finished]]
+    ways_without_face POST /identity/bank-card-checks · POST /identity/counter-checks · GET|DELETE /identity/counter-checks/current
     insured_persons   GET|POST|DELETE /insured-persons[/{id}]
     payer_blocks      GET|POST|DELETE /payer-blocks[/{id}]
     bills             GET /insured-persons/{id}/bills

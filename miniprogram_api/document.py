@@ -39,6 +39,11 @@ PROBLEM = {
             "description": "可以分次支付的分组",
             "items": {"type": "array", "items": {"type": "string"}},
         },
+        "ways": {
+            "type": "array",
+            "description": "不刷脸还可以怎么办",
+            "items": {"$ref": "#/components/schemas/WayOut"},
+        },
         "purpose": {"type": "string", "description": "缺少哪一项同意"},
         "version": {"type": "string", "description": "最新的告知书版本"},
         "seconds_left": {"type": "integer", "description": "还要阅读多少秒才能同意"},

@@ -22,6 +22,7 @@ from miniprogram_api import (
     regions,
     sandbox_journal,
     sessions,
+    ways_without_face,
 )
 from miniprogram_api.document import complete_document
 from miniprogram_api.fields import guard_request
@@ -35,6 +36,7 @@ NOUNS = (
     regions,
     consents,
     identity,
+    ways_without_face,
     insured_persons,
     payer_blocks,
     bills,

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Moves, Stateful, new_id, one_of
@@ -84,8 +84,9 @@ class IdentityVerification(Stateful, Base):
     def start_face(self, *, who: str, at: datetime) -> None:
         self._move(_V.FACE_PENDING, who=who, at=at)
 
-    def verify(self, *, method: str, who: str, at: datetime) -> None:
-        self._move(_V.VERIFIED, who=who, at=at)
+    def verify(self, *, method: str, who: str, at: datetime, why: str | None = None) -> None:
+        """Somebody by now. `why` names the event where the road alone would mislead (a counter is no platform)."""
+        self._move(_V.VERIFIED, who=who, at=at, why=why)
         self.method, self.verified_at = method, at
 
     def fail(self, *, who: str, at: datetime) -> None:
@@ -94,6 +95,11 @@ class IdentityVerification(Stateful, Base):
     def decline(self, *, who: str, at: datetime) -> None:
         """Turned down by the person: not a failure (人脸识别办法 Art 10)."""
         self._move(_V.DECLINED, who=who, at=at)
+
+    @property
+    def has_matched_name(self) -> bool:
+        """Somebody's name stands here and waits for its proof."""
+        return self.state in (_V.NAME_ID_MATCHED, _V.FACE_PENDING, _V.FAILED, _V.DECLINED)
 
     @property
     def may_start_face(self) -> bool:
@@ -195,7 +201,11 @@ class BankCardCheck(Stateful, Base):
     """The way without a face. Neither card nor phone is kept, only the card's last four digits."""
 
     __tablename__ = "bank_card_checks"
-    __table_args__ = (one_of(BankCardCheckState), Index(None, "account_id", "created_at"))
+    __table_args__ = (
+        one_of(BankCardCheckState),
+        Index(None, "account_id", "created_at"),
+        Index(None, "created_at", postgresql_where=text("state = 'CREATED'")),
+    )
     MOVES: ClassVar[Moves] = Moves(
         "bank_card_check",
         {
@@ -227,10 +237,33 @@ class CounterCheckState(StrEnum):
     ATTESTED = "ATTESTED"
     CONFIRMED = "CONFIRMED"
     REFUSED = "REFUSED"
+    WITHDRAWN = "WITHDRAWN"
+    """Taken back on the phone, or not needed any more."""
     EXPIRED = "EXPIRED"
 
 
 _C = CounterCheckState
+
+
+class CounterDocument(StrEnum):
+    """What the clerk may hold in hand (domain §4.2)."""
+
+    ID_CARD = "ID_CARD"
+    HMT_RESIDENCE_PERMIT = "HMT_RESIDENCE_PERMIT"
+    """港澳台居民居住证."""
+    FOREIGN_PERMANENT_RESIDENT_CARD = "FOREIGN_PERMANENT_RESIDENT_CARD"
+    """外国人永久居留身份证."""
+
+
+class CounterRefusal(StrEnum):
+    """Why one of the staff said no. A closed list: free words would hold people's data."""
+
+    NOT_THE_HOLDER = "NOT_THE_HOLDER"
+    DOCUMENT_DOUBTFUL = "DOCUMENT_DOUBTFUL"
+    """Expired, damaged, or not genuine."""
+    TYPED_WRONGLY = "TYPED_WRONGLY"
+    RECORD_DIFFERS = "RECORD_DIFFERS"
+    """The registrar knows this number under another name."""
 
 
 class CounterCheck(Stateful, Base):
@@ -239,7 +272,14 @@ class CounterCheck(Stateful, Base):
     __tablename__ = "counter_checks"
     __table_args__ = (
         one_of(CounterCheckState),
+        one_of(CounterDocument, "document"),
+        one_of(CounterRefusal, "refused_why"),
         CheckConstraint("confirmed_by IS NULL OR confirmed_by <> attested_by", name="two_people"),
+        CheckConstraint(
+            "(state = 'ATTESTED') = (name_sealed IS NOT NULL) AND (state = 'ATTESTED') = (id_number_sealed IS NOT NULL)",
+            name="typed_while_attested",
+        ),
+        Index("uq_counter_checks_account_id_open", "account_id", unique=True, postgresql_where=text("state IN ('OPEN', 'ATTESTED')")),
         Index("uq_counter_checks_code_index_open", "code_index", unique=True, postgresql_where=text("state IN ('OPEN', 'ATTESTED')")),
         Index(None, "account_id", "created_at"),
         Index(None, "expires_at", postgresql_where=text("state IN ('OPEN', 'ATTESTED')")),
@@ -249,9 +289,11 @@ class CounterCheck(Stateful, Base):
         {
             (_C.OPEN, _C.ATTESTED): "counter_check.attested",
             (_C.OPEN, _C.REFUSED): "counter_check.refused",
+            (_C.OPEN, _C.WITHDRAWN): "counter_check.withdrawn",
             (_C.OPEN, _C.EXPIRED): "counter_check.expired",
             (_C.ATTESTED, _C.CONFIRMED): "counter_check.confirmed",
             (_C.ATTESTED, _C.REFUSED): "counter_check.refused",
+            (_C.ATTESTED, _C.WITHDRAWN): "counter_check.withdrawn",
             (_C.ATTESTED, _C.EXPIRED): "counter_check.expired",
         },
     )
@@ -263,10 +305,10 @@ class CounterCheck(Stateful, Base):
     """Shown again to its own account as long as it is open."""
     state: Mapped[str] = mapped_column(default=CounterCheckState.OPEN)
     document: Mapped[str | None]
-    """Which document the clerk held: ID_CARD, HMT_RESIDENCE_PERMIT, FOREIGN_PERMANENT_RESIDENT_CARD."""
+    """Which document the clerk held."""
     name_sealed: Mapped[bytes | None]
     id_number_sealed: Mapped[bytes | None]
-    """As the document says, typed by the clerk; erased when the check ends."""
+    """As the document says, typed by the clerk; there while ATTESTED and at no other time."""
     site: Mapped[str | None]
     """Code of the agency where it happened."""
     attested_by: Mapped[str | None]
@@ -277,20 +319,46 @@ class CounterCheck(Stateful, Base):
     expires_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
 
-    def attest(self, *, document: str, site: str, who: str, at: datetime) -> None:
+    @property
+    def is_open(self) -> bool:
+        return self.state in (_C.OPEN, _C.ATTESTED)
+
+    def attest(
+        self, *, name_sealed: bytes, id_number_sealed: bytes, document: CounterDocument, site: str, who: str, at: datetime
+    ) -> None:
         """The first of the two has seen person and document."""
         self._move(_C.ATTESTED, who=who, at=at)
+        self.name_sealed, self.id_number_sealed = name_sealed, id_number_sealed
         self.document, self.site, self.attested_by, self.attested_at = document, site, who, at
 
     def confirm(self, *, who: str, at: datetime) -> None:
         """The second of the two; the database refuses the first one's own name."""
-        self._move(_C.CONFIRMED, who=who, at=at)
-        self.confirmed_by, self.finished_at = who, at
+        self._end(_C.CONFIRMED, who=who, at=at)
+        self.confirmed_by = who
 
-    def refuse(self, *, why: str, who: str, at: datetime) -> None:
-        self._move(_C.REFUSED, who=who, at=at)
-        self.refused_why, self.finished_at = why, at
+    def refuse(self, *, why: CounterRefusal, who: str, at: datetime) -> None:
+        self._end(_C.REFUSED, who=who, at=at)
+        self.refused_why = why
+
+    def withdraw(self, *, who: str, at: datetime) -> None:
+        self._end(_C.WITHDRAWN, who=who, at=at)
 
     def expire(self, *, who: str, at: datetime) -> None:
-        self._move(_C.EXPIRED, who=who, at=at)
+        self._end(_C.EXPIRED, who=who, at=at)
+
+    def _end(self, outcome: CounterCheckState, *, who: str, at: datetime) -> None:
+        """No end without erasing what was typed."""
+        self._move(outcome, who=who, at=at)
+        self.name_sealed = self.id_number_sealed = None
         self.finished_at = at
+
+
+class CounterCodeMiss(Base):
+    """One of the staff typed a code that nobody holds, or data that cannot be: a guess until shown otherwise."""
+
+    __tablename__ = "counter_code_misses"
+    __table_args__ = (Index(None, "who", "at"),)
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    who: Mapped[str]
+    at: Mapped[datetime]

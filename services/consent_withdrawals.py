@@ -15,7 +15,7 @@ from models.messages import Message, MessageAllowance, MessageState
 from models.orders import OrderState, PaymentOrder
 from services.consents import GOES_ON, STOPS, is_taken_back
 from services.errors import NotFound
-from services.verification import abandon_open_checks, verification_of
+from services.verification import abandon_open_checks, verification_of, withdraw_counter_codes
 
 if TYPE_CHECKING:
     import uuid
@@ -84,6 +84,7 @@ def _forget_unproven_name(session: Session, *, account: Account, now: datetime) 
     """What was only typed has no use any more. Who is verified stays so, because orders and records have to name their payer."""
     verification = verification_of(session, account=account, now=now)
     abandon_open_checks(session, account=account, now=now)
+    withdraw_counter_codes(session, account=account, who=f"account:{account.id}", now=now)
     if verification.state not in (VerificationState.NONE, VerificationState.VERIFIED):
         verification.forget_name(who=f"account:{account.id}", at=now)
 

@@ -16,10 +16,19 @@ from typing import TYPE_CHECKING, Any, Self
 from sqlalchemy import create_engine, select, text
 
 from models.accounts import Account
-from models.identity import FaceCheck
+from models.identity import CounterDocument, CounterRefusal, FaceCheck
 from models.payments import Payment
 from providers.protocols import FaceVerdict
-from services import identity, identity_asking, inbox, order_views, orders
+from services import (
+    bank_card_checks,
+    counter_checks,
+    counter_codes,
+    identity,
+    identity_asking,
+    inbox,
+    order_views,
+    orders,
+)
 from services.errors import BillsReserved, BusinessError, CannotCancel, ProviderUnavailable, RequestInFlight
 from services.payments import ask_about_silence, close_stale
 from services.settlement import settle
@@ -385,7 +394,7 @@ def sent_back(stage: Stage) -> None:
 def somebody_not_verified(stage: Stage) -> None:
     world = World(stage.ports)
     account = world.account(verified=False)
-    world.agree(account, "REAL_NAME", "FACE")
+    world.agree(account, "REAL_NAME", "FACE", "BANK_CARD")
     stage.cast |= {"payer": str(account.id), "name": "王小明", "id_number": an_id_number(77)}
 
 
@@ -489,6 +498,94 @@ def face_asked_for_twice(stage: Stage) -> None:
 def face_looked_at(stage: Stage) -> None:
     view = start_face(stage)
     identity.read_face_check(stage.ports, account=stage.account(), check_id=view.id)
+
+
+def check_card(stage: Stage, *, key: str | None = None) -> None:
+    with contextlib.suppress(BusinessError):
+        bank_card_checks.check_bank_card(
+            stage.ports,
+            account=stage.account(),
+            card_number="6228480402564890018",
+            phone="13800138000",
+            idempotency_key=key or uuid.uuid4().hex,
+        )
+
+
+def the_person_takes_the_card_again(stage: Stage) -> None:
+    """The same press comes back, and where that one was lost, another."""
+    check_card(stage, key="card-1")
+    stage.move(seconds=16)
+    check_card(stage, key="card-1")
+    if stage.account().person_id is None:
+        prove_name(stage)
+        check_card(stage)
+    assert stage.account().person_id is not None
+
+
+@story("a bank card is matched", prepare=somebody_with_a_proven_name, again=the_person_takes_the_card_again)
+def card_matched(stage: Stage) -> None:
+    check_card(stage, key="card-1")
+    check_card(stage, key="card-1")
+
+
+@story("a face check is left for a bank card", prepare=somebody_with_a_proven_name, again=the_person_takes_the_card_again)
+def card_after_face(stage: Stage) -> None:
+    start_face(stage)
+    check_card(stage, key="card-1")
+
+
+@story("a bank does not answer", prepare=somebody_with_a_proven_name, again=the_person_takes_the_card_again)
+def card_unanswered(stage: Stage) -> None:
+    stage.bank.will_fail("check", "unreachable")
+    check_card(stage, key="card-1")
+    bank_card_checks.end_silent_checks(stage.ports)
+
+
+def somebody_at_the_counter(stage: Stage) -> None:
+    somebody_not_verified(stage)
+    stage.cast["code"] = counter_codes.open_counter_check(stage.ports, account=stage.account(), idempotency_key="code-1").code
+
+
+def two_of_the_staff(stage: Stage, code: str) -> None:
+    given = {"name": stage.cast["name"], "id_number": stage.cast["id_number"], "document": CounterDocument.ID_CARD}
+    with contextlib.suppress(BusinessError):
+        counter_checks.attest(stage.ports, code=code, site="CHANGZHOU", who="S1024", **given)
+    with contextlib.suppress(BusinessError):
+        counter_checks.look_at(stage.ports, code=code, who="S2048")
+        counter_checks.confirm(stage.ports, code=code, who="S2048")
+
+
+def the_staff_try_again(stage: Stage) -> None:
+    """With a code told again, or a new one where the first is over."""
+    if stage.account().person_id is None:
+        view = counter_codes.open_counter_check(stage.ports, account=stage.account(), idempotency_key=uuid.uuid4().hex)
+        two_of_the_staff(stage, view.code or "")
+    assert stage.account().person_id is not None
+
+
+@story("a person is seen at the counter", prepare=somebody_not_verified, again=the_staff_try_again)
+def seen_at_the_counter(stage: Stage) -> None:
+    view = counter_codes.open_counter_check(stage.ports, account=stage.account(), idempotency_key="code-1")
+    assert view.code is not None
+    two_of_the_staff(stage, view.code)
+    counter_codes.read_counter_check(stage.ports, account=stage.account())
+
+
+@story("the staff refuse somebody", prepare=somebody_at_the_counter, again=the_staff_try_again)
+def refused_at_the_counter(stage: Stage) -> None:
+    counter_checks.list_attested(stage.ports)
+    counter_checks.refuse(stage.ports, code=stage.cast["code"], why=CounterRefusal.NOT_THE_HOLDER, who="S1024")
+
+
+@story("a code for the counter is taken back", prepare=somebody_at_the_counter, again=the_staff_try_again)
+def code_taken_back(stage: Stage) -> None:
+    counter_codes.withdraw_counter_check(stage.ports, account=stage.account())
+
+
+@story("a code for the counter lapses", prepare=somebody_at_the_counter, again=the_staff_try_again)
+def code_lapses(stage: Stage) -> None:
+    stage.move(hours=9)
+    counter_codes.expire_counter_checks(stage.ports)
 
 
 SWEEP_STEPS = tuple(timedelta(seconds=seconds) for seconds in (6, 31, 121, 601, 1300, 3601))

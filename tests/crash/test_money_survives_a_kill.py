@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from config.seals import new_seal_keys
+from services.bank_card_checks import end_silent_checks
+from services.counter_codes import expire_counter_checks
 from services.identity import expire_face_checks
 from services.identity_asking import ask_face_checks
 from services.payments import ask_about_silence, close_stale
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Server
 
-MONEY_PATH = ("order", "payments", "inbox", "settlement", "identity", "verification")
+MONEY_PATH = ("order", "payments", "inbox", "settlement", "identity", "verification", "bank_card", "counter")
 """How the modules begin that move money, or decide who may."""
 ELSEWHERE = {
     "audit_chain": "a block is one transaction, and the next run goes on after the last block",
@@ -171,7 +173,12 @@ def end_well(stage: Stage, name: str, afterwards: str) -> None:
             stage.settle()
             ask_face_checks(stage.ports)
             expire_face_checks(stage.ports)
+            end_silent_checks(stage.ports)
+            expire_counter_checks(stage.ports)
         stage.move(seconds=step.total_seconds())
+    # The counters close, and their codes with them.
+    stage.move(hours=9)
+    expire_counter_checks(stage.ports)
     # The very last notices arrive when everything is over, and change nothing any more.
     stage.hear()
     stage.settle()

@@ -59,7 +59,9 @@ NONE_OF_THESE: dict[str, str] = {
                         UNION ALL SELECT 'payment_order', id::text, state FROM payment_orders
                         UNION ALL SELECT 'contribution_bill', id::text, state FROM contribution_bills
                         UNION ALL SELECT 'identity_verification', id::text, state FROM identity_verifications
-                        UNION ALL SELECT 'face_check', id::text, state FROM face_checks)
+                        UNION ALL SELECT 'face_check', id::text, state FROM face_checks
+                        UNION ALL SELECT 'bank_card_check', id::text, state FROM bank_card_checks
+                        UNION ALL SELECT 'counter_check', id::text, state FROM counter_checks)
         SELECT s.noun, s.row_id, s.from_state, s.to_state, s.before, stands.state FROM steps s JOIN stands USING (noun, row_id)
         WHERE s.before <> s.from_state OR (s.next IS NULL AND s.to_state <> stands.state)""",
     "one press of a button made two orders": """
@@ -67,6 +69,14 @@ NONE_OF_THESE: dict[str, str] = {
     "an order that no key remembers": """
         SELECT order_no FROM payment_orders WHERE order_no NOT IN (SELECT result_id FROM idempotency_keys)""",
     "a face check is still open": "SELECT id FROM face_checks WHERE state IN ('CREATED', 'PENDING')",
+    "a bank card check is still open": "SELECT id FROM bank_card_checks WHERE state = 'CREATED'",
+    "a code for the counter has lapsed and is open": """
+        SELECT id FROM counter_checks WHERE state IN ('OPEN', 'ATTESTED')""",
+    "what was typed at a counter outlived its check": """
+        SELECT id FROM counter_checks WHERE state <> 'ATTESTED' AND (name_sealed IS NOT NULL OR id_number_sealed IS NOT NULL)""",
+    "a counter's yes made nobody somebody": """
+        SELECT c.id FROM counter_checks c LEFT JOIN identity_verifications v ON v.account_id = c.account_id AND v.state = 'VERIFIED'
+        WHERE c.state = 'CONFIRMED' AND v.id IS NULL""",
     "an identity waits for a face check that is over": "SELECT id FROM identity_verifications WHERE state = 'FACE_PENDING'",
     "an account is somebody without being verified, or verified without being anybody": """
         SELECT a.id FROM accounts a JOIN identity_verifications v ON v.account_id = a.id WHERE (a.person_id IS NOT NULL) <> (v.state = 'VERIFIED')""",

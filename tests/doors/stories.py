@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
-from providers.protocols import FaceVerdict, NameVerdict, ProviderRefused, ProviderUnreachable
+from providers.protocols import CardAnswer, CardVerdict, FaceVerdict, NameVerdict, ProviderRefused, ProviderUnreachable
 from tests.factories import ALIPAY, APP, WECHAT, XINJIANG, an_id_number
 
 if TYPE_CHECKING:
@@ -625,6 +625,123 @@ def read_face_check(house: House) -> Ask:
 @refused("read_face_check", "NOT_FOUND")
 def _(house: House) -> Ask:
     return replace(read_face_check(house), account=somebody(house))
+
+
+# --- ways without a face
+
+
+GOOD_CARD = "6228480402564890018"
+
+
+def card_given(**changes: str) -> dict[str, str]:
+    return {"card_number": GOOD_CARD, "phone": "13800138000", **changes}
+
+
+def named_with_card(house: House) -> Account:
+    account = named(house)
+    house.world.agree(account, "BANK_CARD")
+    return account
+
+
+@good
+def check_bank_card(house: House) -> Ask:
+    return Ask(method="POST", path="/identity/bank-card-checks", given=card_given(), account=named_with_card(house))
+
+
+@refused("check_bank_card", "CARD_NUMBER_MALFORMED")
+def _(house: House) -> Ask:
+    return with_given(check_bank_card(house), card_number="6228480402564890019")
+
+
+@refused("check_bank_card", "CONSENT_REQUIRED")
+def _(house: House) -> Ask:
+    return replace(check_bank_card(house), account=named(house))
+
+
+@refused("check_bank_card", "REAL_NAME_REQUIRED")
+def _(house: House) -> Ask:
+    return replace(check_bank_card(house), account=newcomer(house, "BANK_CARD"))
+
+
+@refused("check_bank_card", "ALREADY_VERIFIED")
+def _(house: House) -> Ask:
+    ask = check_bank_card(house)
+    assert ask.send(house).json["verification_state"] == "VERIFIED"
+    return ask
+
+
+@refused("check_bank_card", "TOO_MANY_BANK_CARD_CHECKS")
+def _(house: House) -> Ask:
+    ask = check_bank_card(house)
+    house.ports.cards.answers[GOOD_CARD] = CardAnswer(verdict=CardVerdict.MISMATCH, provider_code="201")
+    for _ in range(5):
+        assert ask.send(house).json["state"] == "MISMATCHED"
+    return ask
+
+
+@refused("check_bank_card", "IDEMPOTENCY_KEY_REUSED")
+def _(house: House) -> Ask:
+    ask = replace(check_bank_card(house), key="one-key-for-two-cards")
+    assert ask.send(house).status_code == 201
+    return with_given(ask, phone="13800138001")
+
+
+@refused("check_bank_card", "REQUEST_IN_FLIGHT")
+def _(house: House) -> Ask:
+    ask = replace(check_bank_card(house), key="pressed-twice")
+    made = ask.send(house).json["id"]
+    with house.ports.begin() as session:
+        # As it stands while the first press still waits for the bank.
+        session.execute(text("UPDATE bank_card_checks SET state = 'CREATED' WHERE id = :id"), {"id": made})
+    return ask
+
+
+@good
+def open_counter_check(house: House) -> Ask:
+    return Ask(method="POST", path="/identity/counter-checks", given={}, account=newcomer(house, "REAL_NAME"))
+
+
+@refused("open_counter_check", "CONSENT_REQUIRED")
+def _(house: House) -> Ask:
+    return replace(open_counter_check(house), account=newcomer(house))
+
+
+@refused("open_counter_check", "ALREADY_VERIFIED")
+def _(house: House) -> Ask:
+    ask = check_bank_card(house)
+    assert ask.send(house).json["verification_state"] == "VERIFIED"
+    return replace(open_counter_check(house), account=ask.account)
+
+
+@refused("open_counter_check", "TOO_MANY_COUNTER_CODES")
+def _(house: House) -> Ask:
+    ask = open_counter_check(house)
+    for _ in range(5):
+        assert ask.send(house).status_code == 201
+        assert house.phone(ask.account).delete("/identity/counter-checks/current").status_code == 204
+    return ask
+
+
+@good
+def read_counter_check(house: House) -> Ask:
+    ask = open_counter_check(house)
+    assert ask.send(house).status_code == 201
+    return Ask(method="GET", path="/identity/counter-checks/current", account=ask.account)
+
+
+@refused("read_counter_check", "NOT_FOUND")
+def _(house: House) -> Ask:
+    return replace(read_counter_check(house), account=somebody(house))
+
+
+@good
+def withdraw_counter_check(house: House) -> Ask:
+    return replace(read_counter_check(house), method="DELETE")
+
+
+@refused("withdraw_counter_check", "NOT_FOUND")
+def _(house: House) -> Ask:
+    return replace(withdraw_counter_check(house), account=somebody(house))
 
 
 # --- insured persons

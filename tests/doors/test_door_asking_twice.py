@@ -21,7 +21,15 @@ from tests.doors.stories import (
 )
 from tests.factories import WECHAT
 
-CREATING = ["create_consent", "add_insured_person", "start_face_check", "block_payer", "place_order"]
+CREATING = [
+    "create_consent",
+    "add_insured_person",
+    "start_face_check",
+    "check_bank_card",
+    "open_counter_check",
+    "block_payer",
+    "place_order",
+]
 
 
 @pytest.mark.parametrize("operation", CREATING)

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+import services.bank_card_checks
 import services.bills
 import services.consent_withdrawals
 import services.consents
+import services.counter_codes
 import services.identity
 import services.insured_persons
 import services.orders
@@ -81,6 +83,7 @@ def test_operations_are_called_by_names_that_stay():
         "add_phone",
         "block_payer",
         "cancel_order",
+        "check_bank_card",
         "create_account",
         "create_consent",
         "create_session",
@@ -95,9 +98,11 @@ def test_operations_are_called_by_names_that_stay():
         "list_orders",
         "list_payers",
         "list_regions",
+        "open_counter_check",
         "open_notice",
         "place_order",
         "prove_name",
+        "read_counter_check",
         "read_face_check",
         "read_me",
         "read_order",
@@ -108,6 +113,7 @@ def test_operations_are_called_by_names_that_stay():
         "start_face_check",
         "unblock_payer",
         "withdraw_consent",
+        "withdraw_counter_check",
     ]
 
 
@@ -135,9 +141,11 @@ def test_every_creating_post_takes_a_key_and_only_those():
 MODULES = {
     module.__name__.rpartition(".")[2]: module
     for module in (
+        services.bank_card_checks,
         services.bills,
         services.consent_withdrawals,
         services.consents,
+        services.counter_codes,
         services.identity,
         services.insured_persons,
         services.orders,

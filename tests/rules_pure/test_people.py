@@ -8,8 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.errors import IdNumberMalformed, NameMalformed
-from services.people import mask_name, parse_id_number, parse_name
+from models.identity import CounterDocument
+from services.errors import CardNumberMalformed, DocumentNumberMalformed, IdNumberMalformed, NameMalformed
+from services.people import (
+    mask_card_number,
+    mask_id_number,
+    mask_name,
+    parse_card_number,
+    parse_document_number,
+    parse_id_number,
+    parse_name,
+)
 from tests.factories import an_id_number
 
 TODAY = date(2026, 11, 21)
@@ -203,3 +212,75 @@ def test_the_normal_form_of_a_name_is_its_own_normal_form(typed):
 )
 def test_a_mask_lets_you_recognise_whom_you_know(name, shown):
     assert mask_name(name) == shown
+
+
+@pytest.mark.parametrize(
+    ("number", "document", "born"),
+    [
+        ("320402199001010017", "ID_CARD", date(1990, 1, 1)),
+        ("810000199001010019", "HMT_RESIDENCE_PERMIT", date(1990, 1, 1)),
+        ("911840199001010018", "FOREIGN_PERMANENT_RESIDENT_CARD", date(1990, 1, 1)),
+        ("KAZ110090123105", "FOREIGN_PERMANENT_RESIDENT_CARD", date(1990, 12, 31)),
+        (" kaz 1100 901231 05", "FOREIGN_PERMANENT_RESIDENT_CARD", date(1990, 12, 31)),
+        ("KAZ110026112203", "FOREIGN_PERMANENT_RESIDENT_CARD", date(1926, 11, 22)),
+        ("KAZ110026112106", "FOREIGN_PERMANENT_RESIDENT_CARD", date(2026, 11, 21)),
+    ],
+)
+def test_a_documents_number_is_read_for_what_it_is(number, document, born):
+    read = parse_document_number(number, document=CounterDocument(document), today=TODAY)
+
+    assert read.birth_date == born
+    assert read.masked == mask_id_number(read.text)
+    assert read.text not in repr(read)
+
+
+@pytest.mark.parametrize("document", list(CounterDocument))
+@pytest.mark.parametrize(
+    ("number", "right"),
+    [
+        ("320402199001010017", CounterDocument.ID_CARD),
+        ("820000199001010010", CounterDocument.HMT_RESIDENCE_PERMIT),
+        ("911840199001010018", CounterDocument.FOREIGN_PERMANENT_RESIDENT_CARD),
+    ],
+)
+def test_a_number_belongs_to_one_kind_of_document(number, right, document):
+    if document is right:
+        assert parse_document_number(number, document=document, today=TODAY).text == number
+    else:
+        with pytest.raises(DocumentNumberMalformed):
+            parse_document_number(number, document=document, today=TODAY)
+
+
+@pytest.mark.parametrize("number", ["KAZ110090123106", "KAZ110090133108", "KAZ11009012310", "K1Z110090123105"])
+def test_an_old_card_of_a_foreign_resident_has_a_check_digit_and_a_day(number):
+    with pytest.raises((DocumentNumberMalformed, IdNumberMalformed)) as refusal:
+        parse_document_number(number, document=CounterDocument.FOREIGN_PERMANENT_RESIDENT_CARD, today=TODAY)
+
+    assert number not in refusal.value.said
+
+
+@given(position=st.integers(0, 18), other=st.sampled_from("0123456789"))
+def test_one_wrong_digit_of_a_card_is_always_noticed(position, other):
+    good = "6228480402564890018"
+    wrong = good[:position] + other + good[position + 1 :]
+
+    if wrong == good:
+        assert parse_card_number(wrong) == good
+    else:
+        with pytest.raises(CardNumberMalformed):
+            parse_card_number(wrong)
+
+
+@given(st.text(max_size=30))
+def test_whatever_is_typed_is_a_card_or_a_refusal(typed):
+    try:
+        card = parse_card_number(typed)
+    except CardNumberMalformed:
+        return
+    assert 13 <= len(card) <= 19
+    assert card.isascii()
+    assert card.isdigit()
+
+
+def test_of_a_card_four_digits_are_shown():
+    assert mask_card_number("6228480402564890018") == "****0018"

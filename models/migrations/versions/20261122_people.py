@@ -83,6 +83,13 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_bank_card_checks_account_id_created_at"), "bank_card_checks", ["account_id", "created_at"], unique=False
     )
+    op.create_index(
+        op.f("ix_bank_card_checks_created_at"),
+        "bank_card_checks",
+        ["created_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'CREATED'"),
+    )
     op.create_table(
         "counter_checks",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -102,7 +109,20 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "state IN ('OPEN', 'ATTESTED', 'CONFIRMED', 'REFUSED', 'EXPIRED')", name=op.f("ck_counter_checks_state_known")
+            "state IN ('OPEN', 'ATTESTED', 'CONFIRMED', 'REFUSED', 'WITHDRAWN', 'EXPIRED')",
+            name=op.f("ck_counter_checks_state_known"),
+        ),
+        sa.CheckConstraint(
+            "document IN ('ID_CARD', 'HMT_RESIDENCE_PERMIT', 'FOREIGN_PERMANENT_RESIDENT_CARD')",
+            name=op.f("ck_counter_checks_document_known"),
+        ),
+        sa.CheckConstraint(
+            "refused_why IN ('NOT_THE_HOLDER', 'DOCUMENT_DOUBTFUL', 'TYPED_WRONGLY', 'RECORD_DIFFERS')",
+            name=op.f("ck_counter_checks_refused_why_known"),
+        ),
+        sa.CheckConstraint(
+            "(state = 'ATTESTED') = (name_sealed IS NOT NULL) AND (state = 'ATTESTED') = (id_number_sealed IS NOT NULL)",
+            name=op.f("ck_counter_checks_typed_while_attested"),
         ),
         sa.CheckConstraint("confirmed_by IS NULL OR confirmed_by <> attested_by", name=op.f("ck_counter_checks_two_people")),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_counter_checks_account_id_accounts")),
@@ -119,12 +139,27 @@ def upgrade() -> None:
         postgresql_where=sa.text("state IN ('OPEN', 'ATTESTED')"),
     )
     op.create_index(
+        "uq_counter_checks_account_id_open",
+        "counter_checks",
+        ["account_id"],
+        unique=True,
+        postgresql_where=sa.text("state IN ('OPEN', 'ATTESTED')"),
+    )
+    op.create_index(
         "uq_counter_checks_code_index_open",
         "counter_checks",
         ["code_index"],
         unique=True,
         postgresql_where=sa.text("state IN ('OPEN', 'ATTESTED')"),
     )
+    op.create_table(
+        "counter_code_misses",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_counter_code_misses")),
+    )
+    op.create_index(op.f("ix_counter_code_misses_who_at"), "counter_code_misses", ["who", "at"], unique=False)
     op.create_table(
         "message_allowances",
         sa.Column("account_id", sa.Uuid(), nullable=False),
