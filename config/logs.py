@@ -14,11 +14,29 @@ if TYPE_CHECKING:
 
 STRUCK: Final = "***"
 
+_PLAIN: Final = re.compile(r"[^a-z0-9]")
+
+
+def _plain(key: object) -> str:
+    """`certName`, `cert_name`, `Cert-Name` → `certname`: everybody writes the same field their own way."""
+    return _PLAIN.sub("", str(key).lower())
+
+
 SECRET_KEYS: Final = frozenset(
-    {"name", "id_number", "phone", "mobile", "token", "code", "session_key", "openid", "subject", "card", "bank_card"}
-    | {"authorization", "cookie", "password", "secret", "body", "raw", "signature", "cert_no", "cert_name"}
-)
-"""Fields whose value never reaches a log line, whatever it looks like."""
+    _plain(key)
+    for key in (
+        "name", "id_number", "phone", "mobile", "token", "code", "session_key", "openid", "subject", "card", "bank_card",
+        "authorization", "cookie", "password", "secret", "body", "raw", "signature", "cert_no", "cert_name",
+        # As the providers call them.
+        "real_name", "full_name", "user_name", "param_name", "identify_num", "id_no", "id_card", "id_card_no", "id_card_number",
+        "identity_param", "card_no", "card_number", "bank_card_no", "bank_card_number", "mobile_no", "phone_number", "phone_numbers",
+        "pure_phone_number", "unionid", "user_id", "open_id", "buyer_id", "buyer_open_id", "buyer_user_id", "payer_openid", "js_code",
+        "auth_code", "sms_code", "template_param", "access_token", "refresh_token", "app_secret", "access_key_id",
+        "access_key_secret", "private_key", "index_key", "api_v3_key", "meta_info", "certify_id", "certify_url", "verify_id",
+        "cert_type_no", "biz_content", "set_cookie",
+    )
+)  # fmt: skip
+"""Fields whose value never reaches a log line, whatever it looks like and however the field is written."""
 
 PATTERNS: Final = [
     re.compile(r"(?<![0-9A-Za-z])[1-9]\d{16}[0-9Xx](?![0-9A-Za-z])"),  # resident ID and its look-alikes, GB 11643
@@ -26,6 +44,12 @@ PATTERNS: Final = [
     re.compile(r"(?<![0-9A-Za-z])(?:\+?86[- ]?)?1[3-9]\d{9}(?![0-9A-Za-z])"),  # mobile numbers
     re.compile(r"(?i)bearer\s+[A-Za-z0-9._~+/=-]+"),
     re.compile(r"(?i)(?:access_token|js_code|secret|sign|UserName|IdentifyNum|Mobile|CertName|CertNo)=[^&\s\"']+"),
+    # JSON, or a printed dict, that somebody put into a sentence.
+    re.compile(
+        r"(?i)[\"'](?:cert_?name|cert_?no|real_?name|user_?name|identify_?num|id_?number|id_?card(?:_?no)?|card_?(?:no|number)|bank_?card"
+        r"|meta_?info|name|phone(?:_?numbers?)?|mobile|open_?id|user_?id|token|access_?token|session_?key|code|secret)[\"']\s*:\s*"
+        r"(?:\"[^\"]*\"|'[^']*'|\d+)"
+    ),
 ]
 
 
@@ -40,7 +64,7 @@ def _struck(value: Any) -> Any:
     if isinstance(value, str):
         return strike_out(value)
     if isinstance(value, dict):
-        return {key: STRUCK if str(key).lower() in SECRET_KEYS else _struck(inner) for key, inner in value.items()}
+        return {key: STRUCK if _plain(key) in SECRET_KEYS else _struck(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_struck(inner) for inner in value]
     if isinstance(value, bool | int | float) or value is None:
@@ -55,7 +79,7 @@ def _struck_number(value: int) -> int | str:
 
 
 def _strike_out_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return {key: STRUCK if key.lower() in SECRET_KEYS else _struck(value) for key, value in event.items()}
+    return {key: STRUCK if _plain(key) in SECRET_KEYS else _struck(value) for key, value in event.items()}
 
 
 def set_up_logs(*, level: str = "INFO", stream: Any = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, time, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -49,6 +50,7 @@ DOOR_CODES: Final[dict[int, tuple[str, str, str]]] = {
 
 PASSES_IN_SECONDS: Final = 3
 """A provider or a database that does not answer: when to try again."""
+FIELD: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 NEEDS_A_PERSON_SECONDS: Final = 600
 """What only somebody at a desk can mend."""
 NOT_BY_TOMORROW: Final = {"TOO_MANY_OPEN_ORDERS": 60}
@@ -185,8 +187,13 @@ def _seconds_until_tomorrow() -> int:
 def _faults(told: Any) -> Any:
     """The schemas' complaints, field by field, in words for a person."""
     if isinstance(told, dict):
-        return {str(name): _faults(inner) for name, inner in told.items()}
+        return {_field(name): _faults(inner) for name, inner in told.items()}
     return [IN_CHINESE.get(str(each), "填写有误") for each in told]
+
+
+def _field(name: object) -> str:
+    """Our own fields and places in a list by their names; what else somebody calls a field may be a person's number, and is not said again."""
+    return str(name) if isinstance(name, int) or FIELD.fullmatch(str(name)) else "?"
 
 
 def _is_passing(fault: DBAPIError) -> bool:

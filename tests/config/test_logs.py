@@ -91,10 +91,59 @@ def test_no_canary_survives_a_traceback(lines, canary):
 
 @pytest.mark.parametrize(
     "key",
-    ["name", "Name", "id_number", "phone", "token", "code", "openid", "subject", "body", "raw", "session_key", "authorization"],
+    [
+        "name",
+        "Name",
+        "id_number",
+        "phone",
+        "token",
+        "code",
+        "openid",
+        "subject",
+        "body",
+        "raw",
+        "session_key",
+        "authorization",
+        "certName",
+        "cert_name",
+        "CertNo",
+        "idNumber",
+        "IDNumber",
+        "cardNumber",
+        "CardNo",
+        "MetaInfo",
+        "metaInfo",
+        "UserName",
+        "IdentifyNum",
+        "phoneNumber",
+        "purePhoneNumber",
+        "PhoneNumbers",
+        "accessToken",
+        "Set-Cookie",
+        "appSecret",
+        "buyer_open_id",
+        "certify-id",
+    ],
 )
 def test_some_fields_never_show_whatever_they_hold(lines, key):
     logger("t").info("event", **{key: "张三丰"}, deep={key: ["张三丰"]})
+
+    assert "张三丰" not in lines.getvalue()
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        '{"certName": "张三丰"}',
+        "{'name': '张三丰', 'amount': 1}",
+        'sent {"UserName":"张三丰","x":1} to them',
+        '{"metaInfo" : "张三丰"}',
+        "{'open_id': '张三丰'}",
+    ],
+)
+def test_json_inside_a_sentence_is_struck_out_too(lines, sentence):
+    logger("t").info("event", note=sentence)
+    logging.getLogger("lib").warning("said %s", sentence)
 
     assert "张三丰" not in lines.getvalue()
 

@@ -1,0 +1,271 @@
+"""Canaries: unmistakable people go through everything, well and badly; afterwards no place that is not sealed holds a word of theirs.
+
+Looked at are every log of ours, the metrics, every refusal that a phone or a stranger heard, and each column of each table. The
+sandbox is left out: it plays others, and they know these people.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import subprocess
+import sys
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+import requests
+
+from jobs.stack import Stack
+from sandbox.phone import Phone, PhoneRefusedError
+from sandbox.remote import Sandbox
+from tests.factories import an_id_number
+from tests.journeys.conftest import PROGRAMS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.slow
+
+NAMES = {"wechat": "金丝雀甲", "alipay": "金丝雀乙", "third": "金丝雀丙"}
+NUMBERS = {who: an_id_number(400 + at, born="19770707") for at, who in enumerate(NAMES)}
+PHONE, CARD = "19977007700", "6228480777700077770"
+
+
+@dataclass
+class Aviary:
+    stack: Stack
+    sandbox: Sandbox
+    canaries: dict[str, str] = field(default_factory=dict)
+    """What → the word itself."""
+    answers: list[str] = field(default_factory=list)
+    """Refusals, whole, with their headers."""
+
+    def hears(self, response: requests.Response) -> None:
+        if not response.ok:
+            self.answers.append(f"{response.status_code} {dict(response.headers)} {response.text}")
+
+    @contextlib.contextmanager
+    def refused(self) -> Iterator[None]:
+        with pytest.raises(PhoneRefusedError) as refusal:
+            yield
+        self.answers.append(json.dumps(refusal.value.problem, ensure_ascii=False))
+
+    def phone(self, kind: str) -> Phone:
+        program, app_id, _ = PROGRAMS[kind]
+        platform = "alipay" if kind == "alipay" else "wechat"
+        real_name = {"name": NAMES[kind], "id_number": NUMBERS[kind]} if kind == "alipay" else None
+        user = self.sandbox.make_user(app_id, real_name=real_name, phone=PHONE)
+        self.canaries[f"{kind}: subject"] = user["subject"]
+        phone = Phone(
+            self.stack.url("web"), self.sandbox, miniprogram=program, app_id=app_id, platform=platform, user_id=user["user_id"]
+        )
+        make_code = self.sandbox.make_code
+
+        def noted(*given, **how):
+            code = make_code(*given, **how)
+            self.canaries[f"{kind}: code {len(self.canaries)}"] = code
+            return code
+
+        self.sandbox.make_code = noted
+        phone.sign_in()
+        self.canaries[f"{kind}: token"] = phone.token
+        return phone
+
+
+@pytest.fixture(scope="module")
+def aviary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aviary]:
+    folder = tmp_path_factory.mktemp("aviary")
+    with Stack.on_free_ports(folder / "state", notice_time_scale=0.05) as stack:
+        aviary = Aviary(stack, Sandbox(stack.url("sandbox")))
+        for who, name in NAMES.items():
+            aviary.canaries |= {f"{who}: name": name, f"{who}: ID number": NUMBERS[who]}
+            aviary.sandbox.register_person(name, NUMBERS[who], phone=PHONE, bank_card=CARD)
+        aviary.canaries |= {"phone": PHONE, "card": CARD} | keys(stack.state_dir / "secrets")
+        feed = folder / "feed.csv"
+        month = requests.get(stack.url("web") + "/healthz", timeout=10).headers["Date"]
+        year = re.search(r"\d{4}", month)[0]
+        rows = ["AAC002,AAC003,AAE140,AAB301,AAC031,AAE030,TIER"]
+        rows += [f"{NUMBERS[who]},{name},110,320402,1,{year}01,2" for who, name in NAMES.items()]
+        # A row that is refused names its line, not its person.
+        rows.append(f"{NUMBERS['third']},金丝雀丁,110,320402,1,{year}01,2")
+        feed.write_text("\n".join(rows) + "\n")
+        aviary.canaries["clash: name"] = "金丝雀丁"
+        program = str(Path(sys.executable).with_name("canbao"))
+        for words in (["import", "enrollments", str(feed)], ["assess", "--month", this_month()], ["audit", "chain"]):
+            done = subprocess.run([program, *words], env=stack.environment, capture_output=True, text=True, check=False)
+            aviary.answers.append(done.stdout + done.stderr)
+        yield aviary
+        aviary.sandbox.close()
+
+
+def this_month() -> str:
+    from config.clock import SystemClock, beijing_date
+
+    return beijing_date(SystemClock().now()).strftime("%Y-%m")
+
+
+def keys(folder: Path) -> dict[str, str]:
+    """Every secret of ours: the seal keys one by one, and each line of whatever else is in a file."""
+    found = {}
+    for path in sorted(folder.iterdir()):
+        if path.name == "seal-keys.json":
+            file = json.loads(path.read_text())
+            found |= {f"seal key {key_id}": entry["key"] for key_id, entry in file["keys"].items()} | {
+                "index key": file["index_key"]
+            }
+        elif path.is_file() and "public" not in path.name and "cert" not in path.name and "platform" not in path.name:
+            lines = [line for line in path.read_text(errors="replace").splitlines() if len(line) >= 16 and "-----" not in line]
+            found |= {f"{path.name}:{at}": line.strip() for at, line in enumerate(lines)}
+    return found
+
+
+def live(aviary: Aviary) -> None:
+    """What people do, well and badly, and what strangers throw at the doors."""
+    phone = aviary.phone("wechat")
+    with aviary.refused():
+        phone.prove_name(NAMES["wechat"], NUMBERS["wechat"], PHONE)
+    phone.consent_to()
+    with aviary.refused():
+        phone.prove_name(NAMES["third"], NUMBERS["wechat"], PHONE)
+    aviary.sandbox.misbehave("*", "server_error", times=1)
+    with contextlib.suppress(PhoneRefusedError):
+        phone.prove_name(NAMES["wechat"], NUMBERS["wechat"], PHONE)
+    aviary.sandbox.behave()
+    phone.prove_name(NAMES["wechat"], NUMBERS["wechat"], PHONE)
+    phone.prove_face("failed")
+    phone.prove_face()
+    with aviary.refused():
+        phone.add_person(NAMES["wechat"], NUMBERS["third"], relation="父亲")
+    third = phone.add_person(NAMES["third"], NUMBERS["third"], relation="父亲", keep=True)
+    alipay = aviary.phone("alipay")
+    me = next(person for person in alipay.people() if person["is_self"])
+    for payer, person in ((phone, third), (alipay, me)):
+        bill = next(bill for bill in payer.bills(person["id"]) if bill["payable"])
+        order = payer.order(person["id"], [bill["id"]])
+        payer.pay(order)
+        payer.wait_until(order["order_no"], "PAID")
+
+
+def throw(aviary: Aviary) -> None:
+    """Canaries in every wrong place of a request."""
+    web, letterbox = aviary.stack.url("web"), aviary.stack.url("letterbox")
+    words = [
+        NAMES["wechat"],
+        NUMBERS["wechat"],
+        PHONE,
+        CARD,
+        *[aviary.canaries[f"{kind}: token"] for kind in ("wechat", "alipay")],
+    ]
+    session = requests.Session()
+    session.trust_env = False
+    for word in words:
+        body = {"name": word, "id_number": word, "phone": word, "card_number": word, word: word, "deep": {"certName": [word]}}
+        headers = {"Authorization": f"Bearer {aviary.canaries['wechat: token']}", "Idempotency-Key": str(uuid.uuid4())}
+        stranger = {"Authorization": f"Bearer {word.encode().hex()}"}
+        for path in (
+            "/identity/real-name",
+            "/insured-persons",
+            "/payment-orders",
+            "/sessions",
+            f"/payment-orders/{word}/cancel",
+        ):
+            aviary.hears(session.post(f"{web}/api/v1{path}", json=body, headers=headers, timeout=30))
+            aviary.hears(
+                session.post(
+                    f"{web}/api/v1{path}?name={word}", data=f'{{"name": "{word}"'.encode(), headers=headers, timeout=30
+                )
+            )
+        aviary.hears(session.get(f"{web}/api/v1/{word}?id_number={word}", headers=headers, timeout=30))
+        aviary.hears(session.get(f"{web}/api/v1/me", headers=stranger, timeout=30))
+        for path in (
+            "/webhooks/wechat-pay/jiangsu-tax-wechat",
+            "/webhooks/alipay/jiangsu-tax-alipay",
+            f"/webhooks/alipay/{word}",
+        ):
+            aviary.hears(
+                session.post(f"{letterbox}{path}", json=body, headers={"Wechatpay-Signature": word.encode().hex()}, timeout=30)
+            )
+            aviary.hears(
+                session.post(f"{letterbox}{path}", data={"sign": word, "buyer_id": word, "notify_id": word}, timeout=30)
+            )
+    session.close()
+
+
+def places(aviary: Aviary) -> Iterator[tuple[str, str]]:
+    """(where, all that stands there)."""
+    for path in sorted(aviary.stack.logs.iterdir()):
+        if path.name != "sandbox.log":
+            yield f"log {path.name}", path.read_text(errors="replace")
+    for part in ("web", "letterbox"):
+        yield f"metrics of {part}", requests.get(aviary.stack.url(part) + "/metrics", timeout=10).text
+    for path in sorted((aviary.stack.state_dir / "metrics").iterdir()):
+        yield f"metrics file {path.name}", path.read_bytes().decode("utf-8", "replace")
+    for at, answer in enumerate(aviary.answers):
+        yield f"answer {at}", answer
+    url = aviary.stack.database_url.replace("postgresql+psycopg://", "postgresql://")
+    with psycopg.connect(url) as connection:
+        tables = connection.execute(
+            "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE c.relkind IN ('r', 'm', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')"
+        ).fetchall()
+        assert len(tables) > 25
+        for (table,) in tables:
+            # A row as text shows every column: texts as they are, bytes in hex.
+            for (row,) in connection.execute(f"SELECT t::text FROM {table} t"):  # noqa: S608 - names from the catalogue
+                yield f"table {table}", row
+
+
+def found(aviary: Aviary) -> list[str]:
+    """Where a canary sings, and which; never the word itself."""
+    # As it is, as bytes in hex, and as JSON and URLs write what is not ASCII.
+    shapes = {
+        what: {word, word.encode().hex(), json.dumps(word)[1:-1], requests.utils.quote(word)}
+        for what, word in aviary.canaries.items()
+    }
+    seen = []
+    for where, text in places(aviary):
+        folded = text.casefold()
+        seen += [f"{what} in {where}" for what, forms in shapes.items() if any(form.casefold() in folded for form in forms)]
+    return sorted(set(seen))
+
+
+def test_no_canary_sings_anywhere(aviary):
+    live(aviary)
+    throw(aviary)
+
+    assert len(aviary.canaries) > 20
+    assert len(aviary.answers) > 60
+    assert found(aviary) == []
+    let_some_out(aviary)
+    assert set(found(aviary)) == {
+        "wechat: name in table moves",
+        "phone in table platform_events",
+        "third: name in table messages",
+        "card in log story.log",
+        f"alipay: name in answer {len(aviary.answers) - 1}",
+    }, "silence means something only where a canary would be heard"
+
+
+def let_some_out(aviary: Aviary) -> None:
+    """One in a text, one in bytes, one in JSON, one in a log and one in an answer."""
+    url = aviary.stack.database_url.replace("postgresql+psycopg://", "postgresql://")
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "INSERT INTO moves (noun, row_id, from_state, to_state, why, who, at) VALUES ('story', '1', 'A', 'B', %s, 'w', now())",
+            (f"said {NAMES['wechat']}",),
+        )
+        connection.execute(
+            "INSERT INTO platform_events (id, miniprogram, event_hash, event, received_at) VALUES (gen_random_uuid(), 'm', %s, 'e', now())",
+            (PHONE.encode(),),
+        )
+        connection.execute(
+            "INSERT INTO messages (account_id, template, facts, created_at) SELECT id, 't', %s, now() FROM accounts LIMIT 1",
+            (json.dumps({"name": NAMES["third"]}),),
+        )
+    (aviary.stack.logs / "story.log").write_text(f"{CARD}\n")
+    aviary.answers.append(json.dumps({"detail": NAMES["alipay"]}))
