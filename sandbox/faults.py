@@ -37,6 +37,9 @@ REFUND_FAULTS = frozenset({"refund_pending", "refund_abnormal"})
 PUSH_FAULTS = frozenset({"duplicate", "forged", "stale", "plain"})
 """These bend what WeChat pushes about its users: looked up by app, as the operation wechat.message_push."""
 
+FACE_FAULTS = frozenset({"early", "late", "duplicate", "lost"})
+"""These bend Alibaba Cloud's callback about a face: `early` when the check is opened, the others when it is completed."""
+
 ANY_ANSWER = frozenset({"slow", "server_error", "timeout_after_success", "rate_limited"})
 TOKEN_FAULTS = frozenset({"token_expired_once", "token_expired_forever"})
 WECHAT_ANSWER = ANY_ANSWER | {"system_busy"}
@@ -45,7 +48,7 @@ ALIPAY_ANSWER = ANY_ANSWER | {"gbk_error", "brace_in_string", "code_20000", "sys
 RESPONSE_FAULTS = WECHAT_ANSWER | TOKEN_FAULTS | WECHAT_PAY_ANSWER | ALIPAY_ANSWER
 """These bend the answer to one request of the merchant; each door looks up, and uses up, only those it can play."""
 
-KNOWN = PAYMENT_FAULTS | REFUND_FAULTS | PUSH_FAULTS | RESPONSE_FAULTS
+KNOWN = PAYMENT_FAULTS | REFUND_FAULTS | FACE_FAULTS | PUSH_FAULTS | RESPONSE_FAULTS
 
 Found = dict[str, Any]
 

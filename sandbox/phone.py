@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 Told = dict[str, Any]
 PURPOSES = ("REAL_NAME", "FACE", "PROXY_PAYMENT")
+META_INFO = '{"apdidToken":"sandbox","appName":"changzhou-hrss-app","deviceType":"ios","osVersion":"19.0"}'
 LAUNCH_REFERENCES = ("verifyId", "certifyId", "verify_id", "certify_id")
 
 
@@ -115,14 +116,22 @@ class Phone:
         body = {"name": name, "id_number": id_number} | ({"phone": phone} if phone else {})
         return self.ask("POST", "/identity/real-name", body)
 
-    def prove_face(self, outcome: str = "passed", *, code: int | None = None) -> Told:
-        """Begin a face check, show the face (or not), come back and say that it is done."""
-        begun = self.ask("POST", "/identity/face-checks", {})
+    def begin_face(self) -> Told:
+        """Begin a face check; the app says what its face SDK knows of the device."""
+        return self.ask("POST", "/identity/face-checks", {"device": META_INFO} if self.platform == "app" else {})
+
+    def show_face(self, begun: Told, outcome: str = "passed", *, code: int | None = None) -> None:
+        """Stand before the camera (or not) as the platform's own function would have it; Canbao hears nothing of it from here."""
         launch = begun.get("launch") or {}
         reference = next((str(launch[name]) for name in LAUNCH_REFERENCES if launch.get(name)), None)
         if reference is None:
             raise PhoneRefusedError(0, {"code": "NO_LAUNCH", "title": f"the face check has nothing to launch: {begun}"})
         self.sandbox.decide_face(reference, outcome, code=code)
+
+    def prove_face(self, outcome: str = "passed", *, code: int | None = None) -> Told:
+        """Begin a face check, show the face (or not), come back and say that it is done."""
+        begun = self.begin_face()
+        self.show_face(begun, outcome, code=code)
         return self.ask("POST", f"/identity/face-checks/{begun['id']}/finished", {})
 
     def people(self) -> list[Told]:

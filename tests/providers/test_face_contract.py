@@ -5,11 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import re
+import urllib.parse
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from providers.alipay.client import AlipayClient
 from providers.alipay.face import AlipayFace
@@ -18,6 +22,7 @@ from providers.aliyun.identity import PACKAGE
 from providers.aliyun.line import AliyunLine
 from providers.http import Line
 from providers.protocols import (
+    BadSignature,
     FaceAnswer,
     FaceCallbacks,
     FaceProvider,
@@ -360,3 +365,31 @@ def test_a_callback_names_its_check_and_nothing_more(app_face):
     assert face.open_callback(f"callbackToken=a-secret-of-ours-16&certifyId={reference}&passed=200") == reference
     assert face.open_callback(f"passed=nonsense&certifyId={reference}&callbackToken=a-secret-of-ours-16") == reference
     assert there.asked == []
+
+
+ODD_QUERIES = st.text(max_size=200) | st.lists(
+    st.tuples(st.sampled_from(["callbackToken", "certifyId", "passed"]), st.text(max_size=40)), max_size=6
+).map(urllib.parse.urlencode)
+
+
+@given(query=ODD_QUERIES)
+def test_whatever_knocks_without_the_token_is_a_bad_signature_and_nothing_else(query):
+    line = AliyunLine(package=PACKAGE, access_key_id="id", access_key_secret="s", base_url="https://x")
+    face = AliyunFace(line=line, scene_id=1, callback_url="https://e", callback_token="a-secret-of-ours-16")
+
+    with pytest.raises(BadSignature) as fault:
+        face.open_callback(query)
+    assert fault.value.reason in {"no_token", "wrong_token"}
+
+
+@given(query=ODD_QUERIES)
+def test_whatever_comes_with_the_token_is_a_reference_or_malformed(query):
+    line = AliyunLine(package=PACKAGE, access_key_id="id", access_key_secret="s", base_url="https://x")
+    face = AliyunFace(line=line, scene_id=1, callback_url="https://e", callback_token="a-secret-of-ours-16")
+
+    try:
+        told = face.open_callback(f"callbackToken=a-secret-of-ours-16&{query}")
+    except BadSignature as fault:
+        told = fault.reason
+
+    assert told in {"no_token", "wrong_token", "malformed"} or re.fullmatch("[!-~]{1,128}", told)

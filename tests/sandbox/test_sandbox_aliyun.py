@@ -99,6 +99,48 @@ def test_a_face_check_calls_back_without_a_signature_and_only_when_completed(ali
     ]
 
 
+@pytest.mark.parametrize(
+    ("wish", "story"),
+    [
+        (("lost", None), (["passed"], [])),
+        (("duplicate", 2), (["passed"], ["200"] * 3)),
+        (("late", 0.3), (["failed"], ["207"])),
+        (("early", None), ([], ["200"])),
+        (("early", None), (["failed"], ["200", "207"])),
+        (("early", None), (["abandoned"], ["200"])),
+    ],
+)
+def test_a_callback_is_lost_doubled_late_or_comes_before_anybody_did_anything(aliyun, remote, letterbox, wish, story):
+    outcomes, passed = story
+    letterbox.answer = (200, b"")
+    remote.misbehave("app:aliyun", *wish, times=1, operation="face_callback")
+    asked = models.InitFaceVerifyRequest(
+        scene_id=1000000001, outer_order_no="I" * 32, product_code="ID_PRO", cert_type="IDENTITY_CARD", cert_name="张某甲", cert_no=ID,
+        meta_info="{}", callback_url=f"{letterbox.url}/face", callback_token="t0ken",
+    )  # fmt: skip
+    reference = aliyun.init_face_verify(asked).body.result_object.certify_id
+    assert remote.wait_until_delivered()
+
+    for outcome in outcomes:
+        remote.decide_face(reference, outcome)
+
+    assert remote.wait_until_delivered()
+    called = [each["path"] for each in letterbox.letters if "?" in each["path"]]
+    assert called == [f"/face?callbackToken=t0ken&certifyId={reference}&passed={code}" for code in passed]
+
+
+def test_a_callback_that_is_not_answered_with_200_comes_twice_more(aliyun, remote, letterbox):
+    letterbox.answer = (503, b"")
+    asked = models.InitFaceVerifyRequest(
+        scene_id=1000000001, outer_order_no="J" * 32, product_code="ID_PRO", cert_type="IDENTITY_CARD", cert_name="张某甲", cert_no=ID,
+        meta_info="{}", callback_url=f"{letterbox.url}/face", callback_token="t0ken",
+    )  # fmt: skip
+    remote.decide_face(aliyun.init_face_verify(asked).body.result_object.certify_id)
+
+    assert remote.wait_until_delivered()
+    assert len([each for each in letterbox.letters if "?" in each["path"]]) == 3
+
+
 def test_a_callback_address_where_nobody_answers_is_refused(aliyun):
     asked = models.InitFaceVerifyRequest(
         scene_id=1, outer_order_no="H" * 32, product_code="ID_PRO", cert_type="IDENTITY_CARD", cert_name="某", cert_no=ID,
