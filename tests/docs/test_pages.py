@@ -176,6 +176,7 @@ def test_every_number_of_the_guards_is_the_codes_own():
         insured_persons.MISSES_PER_PERSON_A_DAY,
         identity.NAME_CHECKS_A_DAY,
         identity.FACE_CHECKS_A_DAY,
+        identity.FACE_PRESSES_A_DAY,
     ]
     assert f"lapses after {orders.STRANGERS_ORDER_LIFE.seconds // 60} minutes" in page
     assert f"one's own after {orders.OWN_ORDER_LIFE.seconds // 60}" in page
