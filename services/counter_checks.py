@@ -28,16 +28,15 @@ from models.identity import (
 from providers.protocols import RealName
 from services.consents import require_consent
 from services.counter_codes import index_of
-from services.errors import (
+from services.counter_errors import (
     CounterCheckNotWaiting,
     CounterCodeUnknown,
-    NameIdMismatch,
     SecondPersonRequired,
     SiteUnknown,
     StaffNumberMalformed,
     TooManyCodeMisses,
-    TooYoung,
 )
+from services.errors import NameIdMismatch, TooYoung
 from services.people import ADULT_ACCOUNT_YEARS, mask_id_number, mask_name, parse_document_number, parse_name
 from services.personal_data import open_personal
 from services.verification import become, clashes, day_start, given_of, keep_given, leave_face, verification_of

@@ -23,20 +23,22 @@ from services.counter_codes import (
     read_counter_check,
     withdraw_counter_check,
 )
+from services.counter_errors import (
+    CounterCheckNotWaiting,
+    CounterCodeUnknown,
+    SecondPersonRequired,
+    SiteUnknown,
+    StaffNumberMalformed,
+    TooManyCodeMisses,
+)
 from services.errors import (
     AlreadyVerified,
     ConsentRequired,
-    CounterCheckNotWaiting,
-    CounterCodeUnknown,
     DocumentNumberMalformed,
     IdNumberMalformed,
     NameIdMismatch,
     NameMalformed,
     NotFound,
-    SecondPersonRequired,
-    SiteUnknown,
-    StaffNumberMalformed,
-    TooManyCodeMisses,
     TooManyCounterCodes,
     TooYoung,
 )
