@@ -6,6 +6,7 @@ needed; our own record of it is the allowance (services/message_events.py). No o
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -37,6 +38,9 @@ TRY_AGAIN_AFTER: Final = tuple(timedelta(minutes=minutes) for minutes in (2, 10,
 while its call is under way."""
 MOST_TRIES: Final = len(TRY_AGAIN_AFTER)
 AT_A_TIME: Final = 50
+"""Read to be given up. Behind one that is pushed the next is read alone: a call follows each, and nobody else should wait for its lock."""
+A_SWEEP_LASTS_SECONDS: Final = 20.0
+"""Then the worker may end, if it was asked to; the next sweep goes on."""
 SILENCES_END_A_SWEEP: Final = 3
 """Whoever does not answer three times is left in peace until the next sweep."""
 
@@ -78,15 +82,17 @@ class Letter:
     claimed_at: datetime
 
 
-def send_messages(ports: Ports, *, limit: int = 200) -> int:
+def send_messages(ports: Ports, *, lasts_seconds: float = A_SWEEP_LASTS_SECONDS) -> int:
     """The sweep: push what waits; answers how many are over, pushed or given up. Late, twice or never: all safe.
 
     A process that dies between claim and answer leaves the claim: the message is tried once more when it lapses, not sooner.
     """
     over = silences = 0
+    ends_at = time.monotonic() + lasts_seconds
     complained: set[tuple[str, str, str]] = set()
-    while over < limit and silences < SILENCES_END_A_SWEEP:
-        letter, given_up = _claim(ports)
+    letter: Letter | None = None
+    while time.monotonic() < ends_at and silences < SILENCES_END_A_SWEEP:
+        letter, given_up = _claim(ports, at_a_time=AT_A_TIME if letter is None else 1)
         over += given_up
         if letter is None:
             if not given_up:
@@ -98,7 +104,7 @@ def send_messages(ports: Ports, *, limit: int = 200) -> int:
     return over
 
 
-def _claim(ports: Ports) -> tuple[Letter | None, int]:
+def _claim(ports: Ports, *, at_a_time: int = AT_A_TIME) -> tuple[Letter | None, int]:
     """The next message that can be pushed, its attempt and its allowance written first; and how many before it were given up."""
     now = ports.now()
     given_up = 0
@@ -108,7 +114,7 @@ def _claim(ports: Ports) -> tuple[Letter | None, int]:
             .join(Account, Account.id == Message.account_id)
             .where(Message.state == MessageState.WAITING, or_(Message.next_try_at.is_(None), Message.next_try_at <= now))
             .order_by(Message.id)
-            .limit(AT_A_TIME)
+            .limit(at_a_time)
             .with_for_update(of=Message, skip_locked=True)
         ).all()
         for message, account in due:

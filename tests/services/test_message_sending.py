@@ -100,6 +100,16 @@ def test_many_that_have_no_way_are_over_in_one_sweep_and_hold_up_none_that_has_o
     assert len(messenger.sent) == 1
 
 
+def test_a_sweep_ends_in_time_and_the_next_one_goes_on(ports, world, messenger):
+    account = waiting(world, allowed=3)
+    for _ in range(2):
+        waiting(world, account)
+
+    assert send_messages(ports, lasts_seconds=0) == 0
+    assert stands(world) == [("WAITING", None, 0)] * 3
+    assert send_messages(ports) == 3
+
+
 def test_43101_empties_the_allowance_and_the_message_stays_readable(ports, world, messenger):
     account = waiting(world, allowed=5)
     messenger.unwilling.add(subject_of(ports, account))
