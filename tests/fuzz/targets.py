@@ -5,15 +5,20 @@ A target raises only when a promise is broken. `parsers.py` drives them by cover
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import csv
+import hashlib
 import io
+import json
 import tempfile
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from config.rulebook import load_rulebook
 from config.seals import SealBroken, load_seals, new_seal_keys
@@ -24,6 +29,8 @@ from providers.alipay.client import AlipayClient
 from providers.alipay.pay import AlipayPay
 from providers.http import Line
 from providers.protocols import BadSignature
+from providers.wechat.messages import WeChatMessages
+from providers.wechat.open_api import WeChatOpenApi
 from providers.wechat.pay import WeChatPay
 from providers.wechat.signing import Signer, Verifier
 from services import enrollment_feed
@@ -83,6 +90,44 @@ def wechat_notice(data: bytes) -> None:
         headers = dict(zip(names, head.decode("latin-1").split("\n"), strict=False))
     with contextlib.suppress(BadSignature):
         _wechat().open_notice(headers, raw, now=NOW)
+
+
+MESSAGE_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
+
+
+@cache
+def _messages() -> WeChatMessages:
+    api = WeChatOpenApi(line=Line(provider="wechat", base_url=NOWHERE), app_id="wx1", app_secret="s")
+    return WeChatMessages(api=api, token="token", aes_key=base64.b64decode(MESSAGE_KEY + "="))
+
+
+@target
+def wechat_message(data: bytes) -> None:
+    """A push that WeChat itself sealed, with anything inside; or signed, with anything sealed; or anybody's, with any query."""
+    mode, rest = data[:1], data[1:]
+    stamp = str(int(NOW.timestamp()))
+    query = {"timestamp": stamp, "nonce": "n", "msg_signature": "-"}
+    raw = rest
+    if mode < b"\x80":
+        plain = b"r" * 16 + len(rest).to_bytes(4, "big") + rest + b"wx1"
+        sealed = base64.b64encode(rest if mode < b"\x40" else _sealed_message(plain)).decode()
+        signed = hashlib.sha1("".join(sorted(["token", stamp, "n", sealed])).encode()).hexdigest()  # noqa: S324 - theirs
+        query["msg_signature"], raw = signed, json.dumps({"Encrypt": sealed}).encode()
+    elif mode < b"\xc0":
+        head, _, raw = rest.partition(b"\0")
+        names = ("msg_signature", "timestamp", "nonce", "signature", "echostr")
+        query = dict(zip(names, head.decode("latin-1").split("\n"), strict=False))
+        with contextlib.suppress(BadSignature):
+            _messages().echo(query, now=NOW)
+    with contextlib.suppress(BadSignature):
+        _messages().open_event(query, raw, now=NOW)
+
+
+def _sealed_message(plain: bytes) -> bytes:
+    key = base64.b64decode(MESSAGE_KEY + "=")
+    missing = 32 - len(plain) % 32
+    sealer = Cipher(algorithms.AES(key), modes.CBC(key[:16])).encryptor()
+    return sealer.update(plain + bytes([missing]) * missing) + sealer.finalize()
 
 
 @target
