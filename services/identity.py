@@ -39,6 +39,7 @@ from services.identity_asking import ask_about_face, next_question, open_started
 from services.insured_persons import add_self
 from services.people import ADULT_ACCOUNT_YEARS, parse_id_number, parse_name
 from services.phone_numbers import open_proven_phone
+from services.probing import forget_miss, note_miss
 from services.verification import (
     abandon_open_checks,
     clashes,
@@ -62,6 +63,9 @@ FACE_CHECKS_A_DAY: Final = 5
 FACE_PRESSES_A_DAY: Final = 30
 """With those that a platform would not start, for want of an answer or of a sound device."""
 NAME_CHECKS_A_DAY: Final = 5
+NUMBER_TRIED_TOO_OFTEN: Final = (
+    "为保护个人信息，此身份证号码近日核对次数过多，请明天再试，或携带身份证到窗口核验，咨询电话12333。"
+)
 FACE_CHECK_LIFE: Final = timedelta(minutes=15)
 """Single use and short (domain §6.2); the platform's own hour ends sooner for us."""
 
@@ -113,14 +117,19 @@ def prove_name(ports: Ports, *, account: Account, name: str, id_number: str, pho
         if verification.state == VerificationState.VERIFIED:
             raise AlreadyVerified
         _count_name_check(session, account=account, now=now)
+        index = ports.seals.index("id_number", given.id_number)
+        miss = note_miss(session, account_id=account.id, id_index=index, now=now, detail=NUMBER_TRIED_TOO_OFTEN)
         phone = phone or open_proven_phone(ports, session, account=account, purpose="name_check_phone", now=now)
     try:
         verdict = ports.names.check(given, phone=phone)
     except (ProviderUnreachable, ProviderRefused):
+        with ports.begin() as session:
+            forget_miss(session, miss)
         raise ProviderUnavailable from None
     if verdict is not NameVerdict.MATCH:
         raise NameIdMismatch
     with ports.begin() as session:
+        forget_miss(session, miss)
         verification = verification_of(session, account=account, now=now)
         if verification.state == VerificationState.VERIFIED:
             raise AlreadyVerified

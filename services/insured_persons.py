@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import case, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from config.clock import BEIJING, beijing_date
 from config.rulebook import Capability
 from models.base import new_id
 from models.insured_persons import InsuredPerson, PayerBlock, PersonLookup
@@ -17,9 +16,12 @@ from models.people import Person
 from services.consents import refuse_taken_back, require_consent
 from services.errors import BlockedByInsured, NotAvailableOnline, NotFound, PersonNotMatched, RealNameRequired, TooManyLookups
 from services.people import parse_id_number, parse_name
+from services.probing import LOCK_WINDOW, MISSES_TO_LOCK, one_at_a_time, refuse_guessed_number
+from services.verification import day_start
 
 if TYPE_CHECKING:
     import uuid
+    from datetime import datetime
 
     from sqlalchemy.orm import Session
 
@@ -28,11 +30,6 @@ if TYPE_CHECKING:
 
 PERSONS_A_DAY: Final = 5
 """Distinct people one account may add in a Beijing day (domain §5.7)."""
-MISSES_TO_LOCK: Final = 20
-"""Misses that end an account's tries (domain §5.7); counted over a week, so that waiting for midnight buys little."""
-MISSES_PER_PERSON_A_DAY: Final = 10
-"""Misses about one ID number from all accounts together, MISSES_TO_LOCK in a week: a crowd of accounts guesses no faster than one."""
-LOCK_WINDOW: Final = timedelta(days=7)
 ONE_OFF_LIFE: Final = timedelta(hours=24)
 
 
@@ -77,9 +74,8 @@ def add_insured_person(ports: Ports, *, account: Account, named: Named, relation
     with ports.begin() as session:
         refuse_taken_back(session, account_id=account.id, purpose="REAL_NAME", hold=True)
         require_consent(session, account_id=account.id, purpose="PROXY_PAYMENT", hold=True)
-        # One try at a time for each account, and then for each number: two at once would both see the count before either.
-        for whose in (account.id, id_index.hex()):
-            session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"lookup:{whose}", 0))))
+        one_at_a_time(session, str(account.id), id_index.hex())
+        refuse_guessed_number(session, id_index=id_index, now=now)
         _refuse_probing(session, account=account, id_index=id_index, now=now)
         person = session.scalar(select(Person).where(Person.id_number_index == id_index))
         # Compared whether there is somebody or not, so that the time tells nothing either.
@@ -97,25 +93,16 @@ def add_insured_person(ports: Ports, *, account: Account, named: Named, relation
 
 
 def _refuse_probing(session: Session, *, account: Account, id_index: bytes, now: datetime) -> None:
-    day = datetime.combine(beijing_date(now), time.min, tzinfo=BEIJING)
     mine = select(PersonLookup).where(PersonLookup.account_id == account.id)
     hits = set(
-        session.scalars(mine.with_only_columns(PersonLookup.id_number_index).where(PersonLookup.hit, PersonLookup.at >= day))
+        session.scalars(
+            mine.with_only_columns(PersonLookup.id_number_index).where(PersonLookup.hit, PersonLookup.at >= day_start(now))
+        )
     )
     misses = session.scalar(
         mine.with_only_columns(func.count()).where(~PersonLookup.hit, PersonLookup.at >= now - LOCK_WINDOW).order_by(None)
     )
-    about_today, about = session.execute(
-        select(func.count().filter(PersonLookup.at >= day), func.count()).where(
-            PersonLookup.id_number_index == id_index, ~PersonLookup.hit, PersonLookup.at >= now - LOCK_WINDOW
-        )
-    ).one()
-    if (
-        (len(hits) >= PERSONS_A_DAY and id_index not in hits)
-        or (misses or 0) >= MISSES_TO_LOCK
-        or about_today >= MISSES_PER_PERSON_A_DAY
-        or about >= MISSES_TO_LOCK
-    ):
+    if (len(hits) >= PERSONS_A_DAY and id_index not in hits) or (misses or 0) >= MISSES_TO_LOCK:
         raise TooManyLookups
 
 

@@ -180,6 +180,34 @@ def test_five_names_a_day_and_midnight_in_beijing_brings_five_more(world, ports,
 # Consents come first.
 
 
+def test_a_crowd_tries_names_on_one_number_no_oftener_than_one_account_could(world, ports, clock):
+    ports.names.verdicts[ZHANG[1]] = NameVerdict.MISMATCH
+    said = []
+    for day in range(3):
+        for at in range(14):
+            try:
+                name_of(ports, newcomer(world), (f"张{chr(0x4E00 + day * 14 + at)}", ZHANG[1]))
+            except (NameIdMismatch, TooManyLookups) as refusal:
+                said.append((day, refusal.code))
+        clock.move(days=1)
+
+    asked = [day for day, code in said if code == "NAME_ID_MISMATCH"]
+    assert [asked.count(day) for day in range(3)] == [10, 10, 0]
+    assert len(ports.names.asked("check")) == 20
+    # Another number is not touched by it, and a right name costs its owner nothing.
+    assert name_of(ports, newcomer(world), LI).state == "NAME_ID_MATCHED"
+    assert world.scalar("SELECT count(*) FROM person_lookups") == 20
+
+
+def test_an_authority_without_an_answer_counts_as_no_miss(world, ports):
+    ports.names.fails.append(("check", ProviderUnreachable("down")))
+
+    with pytest.raises(ProviderUnavailable):
+        name_of(ports, newcomer(world))
+
+    assert world.scalar("SELECT count(*) FROM person_lookups") == 0
+
+
 @pytest.mark.parametrize("agreed", [(), ("FACE",), ("PROXY_PAYMENT", "FACE")])
 def test_no_name_goes_anywhere_without_its_consent(world, ports, agreed):
     account = world.account(verified=False)
