@@ -15,6 +15,7 @@ from config.rulebook_amounts import AssessmentTable, Parts, TierAmount, amount_p
 from config.rulebook_checks import check_region
 from config.rulebook_facts import Status
 from config.rulebook_files import RegionFolder, RulebookFault, read_region, region_folders
+from config.rulebook_menus import MenuEntry, MenuFunction, Side
 from config.rulebook_money import BaseLimits, Insurance, Rate, TierPlan
 from config.rulebook_region import Counter, NoRuleInForce, PoolingArea, Region
 from config.rulebook_rows import (
@@ -57,6 +58,8 @@ __all__ = [
     "HotlineTopic",
     "HukouRule",
     "Insurance",
+    "MenuEntry",
+    "MenuFunction",
     "NoRuleInForce",
     "Notice",
     "NoticePurpose",
@@ -68,6 +71,7 @@ __all__ = [
     "RetirementTrack",
     "Rulebook",
     "RulebookFault",
+    "Side",
     "Status",
     "StatutoryAges",
     "TierAmount",

@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from config.rulebook_facts import RegionHeader, Row
 from config.rulebook_files import SHAPES
+from config.rulebook_menus import MenuEntry
 from config.rulebook_money import BaseLimits, BaseRounding, Insurance, TierPlan
 from config.rulebook_rows import (
     Agency,
@@ -37,7 +38,7 @@ class Checked(Protocol):
 
 def check_region(region: Checked) -> list[str]:
     """List every fault of a region whose files could all be read."""
-    checks = (_overlaps, _replacements, _tiers, _references, _pooling_areas)
+    checks = (_overlaps, _replacements, _tiers, _references, _pooling_areas, _menus)
     found = [fault for check in checks for fault in check(region)]
     if not region.header.figures_only:
         found += _completeness(region)
@@ -125,6 +126,35 @@ def _pooling_areas(region: Checked) -> Iterator[str]:
         if agency.division_code not in known:
             yield _at(region, agency, "division_code", f"no area has the code {agency.division_code}; "
                                                        f'name one that exists, such as "{region.header.code}"')  # fmt: skip
+
+
+def _menus(region: Checked) -> Iterator[str]:
+    """An entry stands under one that is there, in no circle, and is never a button that does nothing."""
+    entries = region.own(MenuEntry)
+    above = {entry.code: entry.under for entry in entries}
+    tops = [code for code, under in above.items() if under is None]
+    parents = set(above.values())
+    for entry in entries:
+        if entry.under is not None and entry.under not in above:
+            yield _at(region, entry, "under", f"no entry has the code {entry.under}; name one that exists, "
+                                              f"such as {min(above)}")  # fmt: skip
+        elif _goes_in_a_circle(entry.code, above):
+            yield _at(region, entry, "under", f"{entry.under} stands below {entry.code} itself; name another entry, "
+                                              f"such as {min(tops, default='TO_DO')}")  # fmt: skip
+        if entry.code not in parents and entry.capability is None and entry.function is None:
+            yield _at(region, entry, "capability", "nothing stands under it and it opens nothing; say what it does, "
+                                                   "such as capability: PAY_OWN")  # fmt: skip
+
+
+def _goes_in_a_circle(code: str, above: dict[str, str | None]) -> bool:
+    seen: set[str] = set()
+    at: str | None = above[code]
+    while at is not None and at in above and at not in seen:
+        if at == code:
+            return True
+        seen.add(at)
+        at = above[at]
+    return False
 
 
 def _completeness(region: Checked) -> Iterator[str]:

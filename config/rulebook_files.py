@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from config.rulebook_facts import RegionHeader, Row
+from config.rulebook_menus import MenuEntry
 from config.rulebook_money import BaseLimits, Insurance, Rate, TierPlan
 from config.rulebook_rows import (
     Agency,
@@ -51,6 +52,7 @@ SHAPES: tuple[type[Row], ...] = (
     MinimumContribution,
     Notice,
     CalendarYear,
+    MenuEntry,
 )
 
 # Shown behind every fault, by the key where it stands: a clerk copies the shape instead of asking what it is.
@@ -63,22 +65,23 @@ EXAMPLES: dict[str, object] = {
     "checked_on": "2026-11-21", "code": '"320400" for a region, BOC for a bank', "counter": "ENTRUSTED_AGENCY",
     "days_off": "[{first: 2026-10-01, last: 2026-10-07}]", "default": "true", "default_plan": "changzhou-2020-medical",
     "default_track_female": "F55", "default_track_male": "M60", "division_code": '"320402"',
-    "effective_from": "2026-01-01", "effective_to": "2026-12-31", "explanation": "停保请到窗口办理。",
+    "effective_from": "2026-01-01", "effective_to": "2026-12-31", "elder": "true", "elder_title": "交社保", "explanation": "停保请到窗口办理。",
     "female_below": 55, "figures_only": "true", "first": "2026-10-01", "first_birth_month": '"1965-01"',
+    "function": "PROVE_IDENTITY",
     "floor_yuan": "4952", "help": "拍摄时四角完整、字迹清楚。", "hours": "以当地公布为准", "hukou_prefix": '"3204"',
     "id": "jiangsu-2025", "insurance_type": '"110"', "issued_on": "2020-12-16", "issuer": "常州人社", "kind": "NONE",
     "label": "一档", "last": "2026-10-07", "make_up_workdays": "[2026-10-10]", "male_below": 60,
     "maximum_delay_months": 36, "may_be_declined": "true", "minimum_age": 16, "months": 3, "name": "常州市",
     "note": "only seen in print", "number": '"12333"', "old_age": 60, "parent": '"320000"',
-    "percent_of_reference_wage": 60, "phone": '"12333"', "plans": "[changzhou-2020-medical]",
+    "percent_of_reference_wage": 60, "phone": '"12333"', "plans": "[changzhou-2020-medical]", "platforms": "[wechat, alipay]",
     "pooling_part_yuan": '"300.00"', "precision": "DAY", "province_code": '"320000"', "provisional": "false",
     "published_on": "2025-09-18", "purpose": "REAL_NAME", "rate_per_mille": 200, "reading_seconds": 10, "reference_wage_yuan": "8254",
     "registrar": "hrss", "replaced_by": "jiangsu-2026", "residence_prefix": '"3204"', "rounding": "HALF_UP_TO_FEN",
-    "sets": "[[ID_FRONT, ID_BACK]]", "source": "苏人社发〔2025〕33号", "status": "VERIFIED", "step_months": 4,
+    "sets": "[[ID_FRONT, ID_BACK]]", "side": "COLLECTOR", "source": "苏人社发〔2025〕33号", "status": "VERIFIED", "step_months": 4,
     "system": "XJ", "text": "（示例文本）", "tier": '"1"', "tiers": '[{tier: "1", label: 一档, base_yuan: 6000}]',
     "timezone": "Asia/Shanghai", "title": "职工基本医疗保险", "topic": "ENROLLMENT", "track": "M60",
     "tracks": '[{track: M60, old_age: 60, first_birth_month: "1965-01", step_months: 4, maximum_delay_months: 36}]',
-    "version": '"2026-11-21"', "wage_reference_year": 2024, "year": 2026,
+    "under": "TO_DO", "version": '"2026-11-21"', "wage_reference_year": 2024, "year": 2026,
 }  # fmt: skip
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

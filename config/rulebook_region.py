@@ -9,6 +9,7 @@ from typing import TypeVar
 from config.months import YearMonth
 from config.rulebook_amounts import AssessmentTable, table_of_bases, table_of_fixed_amounts
 from config.rulebook_facts import RegionHeader, Row, Status
+from config.rulebook_menus import MenuEntry
 from config.rulebook_money import BaseLimits, Insurance, Rate, TierPlan
 from config.rulebook_rows import (
     Agency,
@@ -180,6 +181,11 @@ class Region:
         """List the texts in force, one for each purpose that has one."""
         found = (self.find(Notice, purpose.value, on) for purpose in NoticePurpose)
         return tuple(notice for notice in found if notice is not None)
+
+    def menu(self, on: date) -> tuple[MenuEntry, ...]:
+        """List the entries of the menu in force, in the order of their file: the region's own, or its parents' where it has none."""
+        entries = tuple(row for row in self.own(MenuEntry) if row.in_force(on))
+        return entries or (self.parent.menu(on) if self.parent else ())
 
     def calendar(self, year: int) -> CalendarYear | None:
         """Find the official calendar of a year; None where it is not published yet."""

@@ -2,6 +2,7 @@
 
     sessions          POST /sessions · DELETE /sessions/current · GET /me · PATCH /me/preferences
     regions           GET /regions[/{code}], for everybody
+    menu              GET /menu
     consents          GET /notices · POST /notices/readings · GET|POST|DELETE /consents[/{id}]
     identity          POST /identity/real-name · POST|GET /identity/face-checks[/{id}[/finished]]
     ways_without_face POST /identity/bank-card-checks · POST /identity/counter-checks · GET|DELETE /identity/counter-checks/current

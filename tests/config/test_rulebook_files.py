@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 from pydantic import BaseModel
 
-from config import rulebook_facts, rulebook_money, rulebook_rows
+from config import rulebook_facts, rulebook_menus, rulebook_money, rulebook_rows
 from config.months import YearMonth
 from config.rulebook import (
     SHIPPED_REGIONS,
@@ -484,7 +484,7 @@ def test_the_faults_name_no_place_on_this_machine(regions):
 def test_every_key_has_an_example():
     keys = {
         info.alias or name
-        for module in (rulebook_facts, rulebook_money, rulebook_rows)
+        for module in (rulebook_facts, rulebook_menus, rulebook_money, rulebook_rows)
         for shape in vars(module).values()
         if isinstance(shape, type) and issubclass(shape, BaseModel)
         for name, info in shape.model_fields.items()
@@ -505,3 +505,61 @@ def test_unconfirmed_amounts_are_samples(regions):
             "put a confirmed region folder into CANBAO_REGIONS_DIR"
         )
     ]
+
+
+# Menus
+
+MENU = "regions/990100-test/menus.yaml: menus"
+ENTRIES = f"""
+    each_row:
+      {FACT.replace(", ", chr(10) + "      ")}
+    menus:
+      - {{code: TO_DO, title: 我要办}}
+      - {{code: PAY, title: 缴费, under: TO_DO, capability: PAY_OWN}}
+      - {{code: PROVE, title: 实名认证, function: PROVE_IDENTITY, elder: true, elder_title: 认证}}
+    """
+
+
+def test_a_menu_is_rows_in_the_order_of_the_file(regions):
+    write(regions / "990100-test" / "menus.yaml", ENTRIES)
+
+    entries = load_rulebook(regions).region("990100").menu(TODAY)
+
+    assert [(entry.code, entry.under) for entry in entries] == [("TO_DO", None), ("PAY", "TO_DO"), ("PROVE", None)]
+
+
+def test_an_entry_lives_from_its_day_to_its_day(regions):
+    write(regions / "990100-test" / "menus.yaml", ENTRIES)
+    change(regions, "menus.yaml", "function: PROVE_IDENTITY", "function: PROVE_IDENTITY, effective_from: 2026-12-01")
+    region = load_rulebook(regions).region("990100")
+
+    assert [entry.code for entry in region.menu(TODAY)] == ["TO_DO", "PAY"]
+    assert [entry.code for entry in region.menu(date(2026, 12, 1))] == ["TO_DO", "PAY", "PROVE"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("under: TO_DO", "under: TO_DOO", f"{MENU}[PAY].under: no entry has the code TO_DOO; name one that exists, such as PAY"),
+        ("under: TO_DO", "under: PAY", f"{MENU}[PAY]: PAY stands under itself; name the entry above it, such as under: TO_DO"),
+        ("title: 我要办", "title: 我要办, under: PAY",
+         f"{MENU}[TO_DO].under: PAY stands below TO_DO itself; name another entry, such as PROVE"),
+        (", capability: PAY_OWN", "",
+         f"{MENU}[PAY].capability: nothing stands under it and it opens nothing; say what it does, such as capability: PAY_OWN"),
+        ("capability: PAY_OWN", "capability: PAY_ALL",
+         f"{MENU}[PAY].capability: 'PAY_ALL' will not do: "),
+        ("elder: true, ", "",
+         f"{MENU}[PROVE]: elder_title belongs to what elders see first; write it with elder: true, such as elder: true"),
+        ("title: 缴费", "titel: 缴费", f"{MENU}[PAY].title: is missing, such as title: 职工基本医疗保险"),
+        ("code: PROVE", "code: PAY",
+         f"{MENU}[PAY].effective_from: 2026-01-01 lies where another row for PAY is in force (from 2026-01-01 to no end); let one"),
+    ],
+)  # fmt: skip
+def test_a_bad_menu_is_told_with_the_right_example(regions, old, new, told):
+    write(regions / "990100-test" / "menus.yaml", ENTRIES)
+    change(regions, "menus.yaml", old, new)
+
+    found = faults(regions)
+
+    assert any(fault.startswith(told) for fault in found), found
+    assert all("such as" in fault for fault in found)

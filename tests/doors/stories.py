@@ -393,6 +393,24 @@ def _(house: House) -> Ask:
     return Ask(method="GET", path="/regions/320000")
 
 
+# --- menu
+
+
+@good
+def read_menu(house: House) -> Ask:
+    return Ask(method="GET", path="/menu?region=320400", account=newcomer(house))
+
+
+@refused("read_menu", "NOT_FOUND")
+def _(house: House) -> Ask:
+    return replace(read_menu(house), path="/menu?region=320000")
+
+
+@refused("read_menu", "REGION_MISMATCH")
+def _(house: House) -> Ask:
+    return replace(read_menu(house), path="/menu?region=650000")
+
+
 # --- consents
 
 

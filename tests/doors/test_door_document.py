@@ -19,6 +19,7 @@ import services.consents
 import services.counter_codes
 import services.identity
 import services.insured_persons
+import services.menu
 import services.orders
 import services.payer_blocks
 import services.phone_numbers
@@ -105,6 +106,7 @@ def test_operations_are_called_by_names_that_stay():
         "read_counter_check",
         "read_face_check",
         "read_me",
+        "read_menu",
         "read_order",
         "read_region",
         "remove_insured_person",
@@ -148,6 +150,7 @@ MODULES = {
         services.counter_codes,
         services.identity,
         services.insured_persons,
+        services.menu,
         services.orders,
         services.payer_blocks,
         services.phone_numbers,

@@ -46,6 +46,7 @@ UNVERIFIED = {
     "list_orders": None,
     "read_me": None,
     "remove_phone": None,
+    "read_menu": None,
     "set_preferences": None,
 }
 """What an account that is signed in and not verified hears; None: it is let in."""
