@@ -17,9 +17,7 @@ door = APIBlueprint("menu", __name__, tag="Menu")
 
 
 class MenuAsked(Given):
-    region = String(
-        validate=Whole(r"^[0-9]{6}$"), load_default=None, metadata={"description": "地区代码；不填：此小程序的第一个地区"}
-    )
+    region = String(validate=Whole(r"^[0-9]{6}$"), metadata={"description": "地区代码；不填：此小程序的第一个地区"})
 
 
 class NextStepOut(Schema):
@@ -67,4 +65,4 @@ class MenuOut(Schema):
 @endpoint(door, asks=MenuAsked, returns=MenuOut, fails=[NotFound, RegionMismatch])
 def read_menu(asked: dict[str, Any]) -> Any:
     """The menu of a region, as its own source draws it."""
-    return menu.read_menu(ports(), account=me(), region_code=asked["region"])
+    return menu.read_menu(ports(), account=me(), region_code=asked.get("region"))
