@@ -28,7 +28,7 @@ from config.clock import SystemClock
 from config.embedded_postgres import EmbeddedPostgres
 from config.logs import set_up_logs
 from config.rulebook import SHIPPED_REGIONS, load_rulebook
-from config.seals import load_seals
+from config.seals import SealKeysFault, load_seals
 from config.settings import Miniprogram, Settings, SettingsFault, load_partners, load_settings, secret
 from providers.alipay.client import AlipayClient
 from providers.alipay.face import AlipayFace
@@ -139,13 +139,15 @@ def build_engine(settings: Settings, *, statement_seconds: int = 30) -> Engine:
     )
 
 
-def build_ports(settings: Settings, *, statement_seconds: int = 30) -> Ports:
+def build_ports(settings: Settings, *, statement_seconds: int = 30, while_rebuilding: bool = False) -> Ports:
     """Every port of the house with its adapter. Raises SettingsFault, SealKeysFault, RulebookFault, WordingsFault, KeyFileError."""
     partners = load_partners(settings.miniprograms_file)
     _check_messages(partners)
     clock = SystemClock()
     rulebook = _rulebook(settings, partners, today=clock.now().date())
     seals = load_seals(settings.secrets_dir / "seal-keys.json")
+    if seals.is_rebuilding_indexes and not while_rebuilding:
+        raise SealKeysFault("a rebuild of the blind indexes is not through; go on with: canbao seals rebuild-indexes")
     logins: dict[str, LoginProvider] = {}
     payments: dict[str, PaymentProvider] = {}
     faces: dict[str, FaceProvider] = {}

@@ -38,10 +38,18 @@ def retire_key(path: Path, *, key_id: str) -> None:
 
 
 def add_index_key(path: Path) -> None:
-    """A new index key before the old one, which stays for look-ups until `drop_previous_index_keys`. Raises SealKeysFault."""
+    """A new index key before the old one, which stays beside it until the rebuild is through. Raises SealKeysFault."""
     with _changing(path) as given:
         given["previous_index_keys"] = [given["index_key"], *given.get("previous_index_keys", [])]
         given["index_key"] = random_key(INDEX_KEY_BYTES)
+
+
+def take_back_index_key(path: Path) -> None:
+    """The rebuild changed nothing: the key before is in force again. Raises SealKeysFault."""
+    with _changing(path) as given:
+        given["index_key"], *older = given.pop("previous_index_keys")
+        if older:
+            given["previous_index_keys"] = older
 
 
 def drop_previous_index_keys(path: Path) -> None:

@@ -90,7 +90,7 @@ class KeyRing:
     current: str
     keys: Mapping[str, _Algorithm] = field(repr=False)
     index_keys: tuple[bytes, ...] = field(repr=False)
-    """The one in force, then those before it, as long as a rebuild of the indexes has not let go of them."""
+    """The one in force, then those before it, as long as a rebuild of the indexes is not through."""
 
 
 class Seals:
@@ -119,8 +119,8 @@ class Seals:
         return sorted(self._fresh().keys)
 
     @property
-    def has_previous_index_keys(self) -> bool:
-        """Whether the indexes are being rebuilt, so that equal values may have two."""
+    def is_rebuilding_indexes(self) -> bool:
+        """Whether a rebuild of the indexes was begun and is not through: nobody may look anything up then."""
         return len(self._ring.index_keys) > 1
 
     def look_again(self, *, wait: bool = True) -> None:
@@ -178,26 +178,13 @@ class Seals:
         """The blind index of a normalised value: equal values, equal indexes, and no way back. 32 bytes."""
         return _index(self._fresh().index_keys[0], parts)
 
-    def indexes(self, *parts: str) -> list[bytes]:
-        """Every index that a value may stand under while indexes are rebuilt: the one in force first. Often only that."""
-        return [_index(key, parts) for key in self._fresh().index_keys]
-
     def same(self, one: bytes, other: bytes) -> bool:
         """Compare two indexes in constant time."""
         return hmac.compare_digest(one, other)
 
-    def is_index_of(self, index: bytes, *parts: str) -> bool:
-        """Whether this is an index of the value, under any key in use."""
-        found = [hmac.compare_digest(bytes(index), each) for each in self.indexes(*parts)]
-        return any(found)
-
-    def index_of_sealed(self, sealed: bytes, *, place: str, parts: Sequence[str] = ()) -> bytes:
-        """The index of `parts` and a sealed text, without showing the text to anybody. Raises SealBroken."""
-        return self.index(*parts, self.open(sealed, place=place))
-
-    def index_key_fingerprint(self) -> str:
-        """Names the index key in force without telling it."""
-        return _index(self._fresh().index_keys[0], ("fingerprint of the index key",)).hex()
+    def index_of_sealed(self, sealed: bytes, *, place: str, words: Sequence[str], pick: Callable[[str], str]) -> bytes:
+        """The index of some words and of what `pick` takes from a sealed text, which nobody else is shown. Raises SealBroken."""
+        return self.index(*words, pick(self.open(sealed, place=place)))
 
 
 def sm3(*parts: bytes) -> bytes:

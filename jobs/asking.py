@@ -24,12 +24,12 @@ def settings_of() -> Settings:
     return cast("Settings", current_app.extensions["canbao.settings"])
 
 
-def ports_of() -> Ports:
+def ports_of(*, while_rebuilding: bool = False) -> Ports:
     """Raises ClickException where a setting, a key or a rulebook is not as it must be."""
     extensions = current_app.extensions
     if "canbao.ports" not in extensions:
         try:
-            extensions["canbao.ports"] = extensions["canbao.make_ports"]()
+            extensions["canbao.ports"] = extensions["canbao.make_ports"](while_rebuilding=while_rebuilding)
         except (SettingsFault, SealKeysFault, RulebookFault, RetentionFault, WordingsFault, KeyFileError) as fault:
             raise click.ClickException(str(fault)) from None
     return cast("Ports", extensions["canbao.ports"])

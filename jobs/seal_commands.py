@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from config.seal_file import add_key, retire_key
+from config.seal_file import add_index_key, add_key, drop_previous_index_keys, retire_key, take_back_index_key
 from config.seals import ALGORITHMS, SealKeysFault
 from jobs.asking import ports_of, settings_of
 from services import resealing
+from services.index_rebuilding import HouseIsOpen, SealsAreBroken, rebuild_indexes, refuse_open_house
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,8 +55,6 @@ def status() -> None:
     for key_id in ports.seals.key_ids:
         told = "current" if key_id == current else "in use" if key_id in in_use else "may be retired"
         click.echo(f"{key_id}: {told}")
-    if ports.seals.has_previous_index_keys:
-        click.echo("indexes: a rebuild is not through; run: canbao seals rebuild-indexes")
     for each in lost:
         click.echo(
             f"LOST: {each.rows} rows of {each.table}.{each.column}, sealed with {each.key_id or 'nothing'}: "
@@ -96,3 +95,26 @@ def retire(key_id: str) -> None:
     except SealKeysFault as fault:
         raise click.ClickException(str(fault)) from None
     click.echo(f"{key_id} is retired. Keep its backup as long as backups of the database that need it.")
+
+
+@seals.command("rebuild-indexes")
+def rebuild() -> None:
+    """Another key for the blind indexes, with the house closed: stop every process first. All or nothing; after a crash, run it again.
+
+    Until it is through, no process starts.
+    """
+    ports = ports_of(while_rebuilding=True)
+    goes_on = ports.seals.is_rebuilding_indexes
+    try:
+        refuse_open_house(ports)
+        if not goes_on:
+            add_index_key(_file())
+            ports.seals.look_again()
+        changed = rebuild_indexes(ports)
+    except (HouseIsOpen, SealsAreBroken) as fault:
+        if not goes_on and ports.seals.is_rebuilding_indexes:
+            # Its one transaction is undone for certain. A run that goes on after another cannot know how that one ended.
+            take_back_index_key(_file())
+        raise click.ClickException(str(fault)) from None
+    drop_previous_index_keys(_file())
+    click.echo(f"indexes made anew: {changed}. Back up {_file().name} now, and start the house again.")
