@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -25,3 +25,8 @@ class SystemClock:
 def beijing_date(moment: datetime) -> date:
     """The calendar day in Beijing at this moment: what "today" means to a rule."""
     return moment.astimezone(BEIJING).date()
+
+
+def day_start(now: datetime) -> datetime:
+    """When this moment's day began in Beijing."""
+    return datetime.combine(beijing_date(now), time.min, tzinfo=BEIJING)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import func, select
 
+from config.clock import day_start
 from config.logs import logger
 from models.accounts import Account
 from models.identity import (
@@ -39,7 +40,7 @@ from services.counter_errors import (
 from services.errors import NameIdMismatch, TooYoung
 from services.people import ADULT_ACCOUNT_YEARS, mask_id_number, mask_name, parse_document_number, parse_name
 from services.personal_data import open_personal
-from services.verification import become, clashes, day_start, given_of, keep_given, leave_face, verification_of
+from services.verification import become, clashes, given_of, keep_given, leave_face, verification_of
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from config.clock import BEIJING, beijing_date
+from config.clock import BEIJING, beijing_date, day_start
 from models.base import constraint_of, new_id
 from models.identity import CounterCheck, CounterCheckState, CounterRefusal, IdentityVerification, VerificationState
 from services.consents import require_consent
 from services.errors import AlreadyVerified, NotFound, TooManyCounterCodes
 from services.idempotency import Asked, fingerprint, keep_result, known_result
-from services.verification import day_start, verification_of
+from services.verification import verification_of
 from services.ways import ways_on, ways_to_tell
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import and_, func, not_, select
 from sqlalchemy.exc import IntegrityError
 
+from config.clock import day_start
 from config.logs import logger
 from models.audit import PersonalDataAccess
 from models.base import constraint_of, new_id, new_number
@@ -43,7 +44,6 @@ from services.probing import forget_miss, note_miss
 from services.verification import (
     abandon_open_checks,
     clashes,
-    day_start,
     keep_given,
     open_given,
     person_of,

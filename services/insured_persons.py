@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import case, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from config.clock import day_start
 from config.rulebook import Capability
 from models.base import new_id
 from models.insured_persons import InsuredPerson, PayerBlock, PersonLookup
@@ -17,7 +18,6 @@ from services.consents import refuse_taken_back, require_consent
 from services.errors import BlockedByInsured, NotAvailableOnline, NotFound, PersonNotMatched, RealNameRequired, TooManyLookups
 from services.people import parse_id_number, parse_name
 from services.probing import LOCK_WINDOW, MISSES_TO_LOCK, one_at_a_time, refuse_guessed_number
-from services.verification import day_start
 
 if TYPE_CHECKING:
     import uuid

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import delete, func, select
 
+from config.clock import day_start
 from models.insured_persons import PersonLookup
 from services.errors import TooManyLookups
-from services.verification import day_start
 
 if TYPE_CHECKING:
     import uuid

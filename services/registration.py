@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import func, select, update
 
+from config.clock import day_start
 from config.logs import logger
 from config.settings import SIGN_IN_CODE
 from models.accounts import Account, AccountSession, SmsCode
@@ -33,7 +34,6 @@ from services.errors import (
 )
 from services.phone_numbers import keep_phone, parse_phone, phone_index
 from services.sign_in import SignedIn, capabilities_of, find_account, new_account, open_session
-from services.verification import day_start
 
 if TYPE_CHECKING:
     import uuid

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from config.clock import BEIJING, beijing_date
 from models.accounts import Account
 from models.base import new_id
 from models.identity import (
@@ -26,6 +24,8 @@ from services.people import mask_id_number, mask_name
 from services.personal_data import open_personal
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy.orm import Session
 
     from services.ports import Ports
@@ -162,7 +162,3 @@ def open_given(
     """What was typed, and the account's name at its platform: for the provider's eyes only. `who`: the account itself, unless told."""
     given = given_of(ports, session, verification, purpose=purpose, who=who or f"account:{account.id}", now=now)
     return given, ports.seals.open(account.subject_sealed, place=Account.subject_place(account.id))
-
-
-def day_start(now: datetime) -> datetime:
-    return datetime.combine(beijing_date(now), time.min, tzinfo=BEIJING)

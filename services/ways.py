@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, select
 
+from config.clock import day_start
 from config.rulebook import Capability, HotlineTopic, NoRuleInForce
 from models.identity import BankCardCheck, BankCardCheckState, IdentityVerification, VerificationState
-from services.verification import day_start
 
 if TYPE_CHECKING:
     from datetime import date, datetime
