@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from apiflask import APIBlueprint, Schema
-from apiflask.fields import DateTime, Dict, String
+from apiflask.fields import DateTime, Dict, List, Nested, String
 from apiflask.validators import Length
 from flask import g
 from marshmallow import ValidationError
 
 from miniprogram_api.auth import endpoint, me, ports
 from miniprogram_api.fields import Given, Nothing, Whole, short_text
+from miniprogram_api.ways_without_face import WayOut
 from services import identity
 from services.errors import (
     AlreadyVerified,
@@ -72,7 +73,8 @@ class FaceCheckOut(Schema):
     )
     expires_at = DateTime(required=True)
     verification_state = String(required=True)
-    ways_without_face = String(required=True, allow_none=True, metadata={"description": "不刷脸的办理方式"})
+    advice = String(required=True, allow_none=True, metadata={"description": "核验结束而未通过时，给本人的说明"})
+    ways = List(Nested(WayOut), required=True, metadata={"description": "未通过时，不刷脸还可以怎么办"})
 
 
 @door.post("/identity/real-name")

@@ -6,7 +6,7 @@ Faces are judged by the platform's server alone: whatever a phone or a callback 
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -49,6 +49,7 @@ from services.verification import (
     person_of,
     verification_of,
 )
+from services.ways import advice_after, ways_on, ways_to_tell
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from models.accounts import Account
     from providers.protocols import StartedFaceCheck
     from services.ports import Ports
+    from services.ways import Way
 
 log = logger(__name__)
 
@@ -176,12 +178,11 @@ class FaceCheckView:
     launch: dict[str, str] | None
     expires_at: datetime
     verification_state: str
-    ways_without_face: str | None = None
+    advice: str | None = None
+    """Where the check is over and proved nothing: what that means, in words for the person."""
+    ways: list[Way] = field(default_factory=list)
     """Offered at once when a face did not do (人脸识别办法 Art 10)."""
     replayed: bool = False
-
-
-WITHOUT_FACE: Final = "不便刷脸的，可由家人代为缴费，或携带身份证到窗口核验，咨询电话12333。"
 
 
 START_ROUTE: Final = "POST /identity/face-checks"
@@ -200,7 +201,9 @@ def start_face_check(ports: Ports, *, account: Account, idempotency_key: str, de
     """
     faces = ports.faces.get(account.miniprogram)
     if faces is None:
-        raise NotAvailableOnline(detail=WITHOUT_FACE)
+        with ports.begin() as session:
+            ways = ways_to_tell(ports, session, account=account)
+        raise NotAvailableOnline(detail="这里暂不能刷脸，请选择其他方式核验身份，或由家人代为缴费。", ways=ways)
     if faces.asks_for_device and not device:
         raise DeviceRequired
     asked = Asked(account_id=account.id, route=START_ROUTE, key=idempotency_key, request_hash=fingerprint())
@@ -233,7 +236,7 @@ def _begin_check(ports: Ports, *, account: Account, asked: Asked) -> tuple[uuid.
             raise AlreadyVerified
         if not verification.may_start_face:
             raise RealNameRequired
-        _refuse_too_many(session, account=account, now=now)
+        _refuse_too_many(ports, session, account=account, now=now)
         abandon_open_checks(session, account=account, now=now)
         session.add(
             FaceCheck(
@@ -248,7 +251,7 @@ def _begin_check(ports: Ports, *, account: Account, asked: Asked) -> tuple[uuid.
     return check_id, False
 
 
-def _refuse_too_many(session: Session, *, account: Account, now: datetime) -> None:
+def _refuse_too_many(ports: Ports, session: Session, *, account: Account, now: datetime) -> None:
     """A check that the platform would not start is no try of the person's. But presses have an end too: each one is a call."""
     never_started = and_(FaceCheck.state == FaceCheckState.FAILED, FaceCheck.reference_sealed.is_(None))
     pressed, tried = session.execute(
@@ -257,7 +260,7 @@ def _refuse_too_many(session: Session, *, account: Account, now: datetime) -> No
         )
     ).one()
     if tried >= FACE_CHECKS_A_DAY or pressed >= FACE_PRESSES_A_DAY:
-        raise TooManyFaceChecks
+        raise TooManyFaceChecks(ways=ways_to_tell(ports, session, account=account))
 
 
 def _replay(ports: Ports, *, account: Account, check_id: uuid.UUID) -> FaceCheckView | None:
@@ -272,7 +275,11 @@ def _replay(ports: Ports, *, account: Account, check_id: uuid.UUID) -> FaceCheck
         launch = None
         if check.state == FaceCheckState.PENDING and check.expires_at > now:
             _, launch = open_started(ports, check)
-        return replace(_view(check, verification_of(session, account=account, now=now)), launch=launch, replayed=True)
+        return replace(
+            _view(ports, session, check, verification_of(session, account=account, now=now), account=account),
+            launch=launch,
+            replayed=True,
+        )
 
 
 def _start_at_provider(
@@ -285,7 +292,7 @@ def _start_at_provider(
         # Taken back, or another name typed, since the check was written: nobody is asked any more.
         require_consent(session, account_id=account.id, purpose="FACE")
         if check.state != FaceCheckState.CREATED or not verification.may_start_face:
-            return _view(check, verification)
+            return _view(ports, session, check, verification, account=account)
         check_no = check.check_no
         person, subject = open_given(ports, session, verification, account, purpose="face_check_start", now=now)
     try:
@@ -301,7 +308,8 @@ def _start_at_provider(
         write_verdict(ports, check_id, FaceCheckState.FAILED, code=type(fault).__name__, who=f"account:{account.id}")
         with ports.begin() as session:
             forget_result(session, asked)
-        raise ProviderUnavailable from None
+            ways = ways_to_tell(ports, session, account=account)
+        raise ProviderUnavailable(ways=ways) from None
 
 
 def _record_started(ports: Ports, *, account: Account, check_id: uuid.UUID, started: StartedFaceCheck) -> FaceCheckView:
@@ -311,12 +319,12 @@ def _record_started(ports: Ports, *, account: Account, check_id: uuid.UUID, star
         check = session.scalars(select(FaceCheck).where(FaceCheck.id == check_id).with_for_update()).one()
         if check.state != FaceCheckState.CREATED or not verification.may_start_face:
             # Meanwhile another name was typed, or another check begun: this one counts no more.
-            return _view(check, verification)
+            return _view(ports, session, check, verification, account=account)
         seal_started(ports, check, started)
         check.expires_at = min(check.expires_at, now + timedelta(seconds=started.valid_for_seconds))
         check.start(ask_at=next_question(0, expires_at=check.expires_at, now=now), who=who, at=now)
         verification.start_face(who=who, at=now)
-        return replace(_view(check, verification), launch=started.launch)
+        return replace(_view(ports, session, check, verification, account=account), launch=started.launch)
 
 
 def finish_face_check(ports: Ports, *, account: Account, check_id: uuid.UUID) -> FaceCheckView:
@@ -337,7 +345,7 @@ def read_face_check(ports: Ports, *, account: Account, check_id: uuid.UUID) -> F
     """Where a check stands. Raises NotFound, also for other people's."""
     with ports.begin() as session:
         check = _own_check(session, account=account, check_id=check_id)
-        return _view(check, verification_of(session, account=account, now=ports.now()))
+        return _view(ports, session, check, verification_of(session, account=account, now=ports.now()), account=account)
 
 
 def _own_check(session: Session, *, account: Account, check_id: uuid.UUID) -> FaceCheck:
@@ -347,15 +355,18 @@ def _own_check(session: Session, *, account: Account, check_id: uuid.UUID) -> Fa
     return check
 
 
-def _view(check: FaceCheck, verification: IdentityVerification) -> FaceCheckView:
-    offered = WITHOUT_FACE if check.state in (FaceCheckState.FAILED, FaceCheckState.DECLINED, FaceCheckState.EXPIRED) else None
+def _view(
+    ports: Ports, session: Session, check: FaceCheck, verification: IdentityVerification, *, account: Account
+) -> FaceCheckView:
+    advice = None if verification.state == VerificationState.VERIFIED else advice_after(check.state, elder=account.elder_mode)
     return FaceCheckView(
         id=check.id,
         state=check.state,
         launch=None,
         expires_at=check.expires_at,
         verification_state=verification.state,
-        ways_without_face=offered,
+        advice=advice,
+        ways=ways_on(ports, session, account=account) if advice else [],
     )
 
 

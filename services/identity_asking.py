@@ -20,8 +20,7 @@ from models.identity import FaceCheck, FaceCheckState, VerificationState
 from providers.protocols import FaceVerdict, ProviderRefused, ProviderUnreachable
 from services.consents import require_consent
 from services.errors import ConsentRequired
-from services.insured_persons import add_self
-from services.verification import open_given, person_of, verification_of
+from services.verification import become, open_given, verification_of
 
 if TYPE_CHECKING:
     import uuid
@@ -111,13 +110,10 @@ def write_verdict(
         if not was_asked:
             return
         if outcome is FaceCheckState.PASSED and person is not None:
-            found = person_of(ports, session, person, now=now)
-            if found is None:
+            if not become(
+                ports, session, account=account, verification=verification, given=person, method=check.provider, who=who, now=now
+            ):  # fmt: skip
                 verification.fail(who=who, at=now)
-                return
-            verification.verify(method=check.provider, who=who, at=now)
-            account.person_id = found.id
-            add_self(session, account=account, person_id=found.id, now=now)
         elif outcome is FaceCheckState.DECLINED:
             verification.decline(who=who, at=now)
         else:

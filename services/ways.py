@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from config.clock import day_start
 from config.rulebook import Capability, HotlineTopic, NoRuleInForce
-from models.identity import BankCardCheck, BankCardCheckState, IdentityVerification, VerificationState
+from models.identity import BankCardCheck, BankCardCheckState, FaceCheckState, IdentityVerification, VerificationState
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -26,6 +26,23 @@ if TYPE_CHECKING:
     from services.ports import Ports
 
 BANK_CARD_CHECKS_A_DAY: Final = 5
+
+
+ADVICE: Final = {
+    FaceCheckState.DECLINED: (
+        "您选择了不刷脸，可以用下面的任何一种方式办理，结果相同。",
+        "不刷脸也没关系，下面几种办法都能办，结果一样。",
+    ),
+    FaceCheckState.FAILED: (
+        "这次没有核验成功，可以再试一次，也可以用下面的方式办理。",
+        "这次没有认出来，不要紧。可以请家人帮忙再试一次，也可以用下面的办法。",
+    ),
+    FaceCheckState.EXPIRED: (
+        "这次核验没有完成，已自动结束。可以重新开始，也可以用下面的方式办理。",
+        "这次时间到了，不要紧。可以慢慢再来一次，也可以用下面的办法。",
+    ),
+}
+"""How a face check ended → what that means, and the same for elders. To turn it down is a choice, and never called a failure."""
 
 
 class WayKind(StrEnum):
@@ -45,6 +62,12 @@ class Way:
     """How it goes; where it is not available, why, and when it will be."""
     hotline: str
     available: bool
+
+
+def advice_after(state: str, *, elder: bool) -> str | None:
+    """What to say above the ways, once a face check ended like this; None where it goes on or passed."""
+    said = {str(end): words for end, words in ADVICE.items()}.get(state)
+    return None if said is None else said[elder]
 
 
 def ways_on(ports: Ports, session: Session, *, account: Account) -> list[Way]:

@@ -10,6 +10,7 @@ import pytest
 from providers.protocols import FaceVerdict, ProviderUnreachable
 from tests.doors.stories import (
     GOOD,
+    REFUSALS,
     an_adults_number,
     face_check,
     named,
@@ -211,7 +212,19 @@ def test_whoever_did_not_pass_is_offered_the_way_without_a_face(house, verdict, 
     told = house.phone(account).post(f"/identity/face-checks/{check}/finished").json
 
     assert told["state"] == state
-    assert "窗口" in told["ways_without_face"]
+    assert told["advice"]
+    assert ["窗口" in way["title"] for way in told["ways"]] == [False, True, False]
+
+
+@pytest.mark.parametrize("code", ["TOO_MANY_FACE_CHECKS", "NOT_AVAILABLE_ONLINE", "PROVIDER_UNAVAILABLE"])
+def test_a_face_that_cannot_be_checked_is_answered_with_the_other_ways(house, code):
+    told = REFUSALS["start_face_check", code](house).send(house).json
+
+    assert [(way["way"], way["available"]) for way in told["ways"]] == [
+        ("BANK_CARD", True),
+        ("COUNTER", True),
+        ("FAMILY", True),
+    ]
 
 
 def test_agreeing_again_after_taking_it_back_is_a_new_consent(house):

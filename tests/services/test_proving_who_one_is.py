@@ -276,7 +276,7 @@ def test_a_face_that_the_platforms_server_passed_makes_the_account_that_person(w
 
     done = finish_face_check(ports, account=account, check_id=check.id)
 
-    assert (done.state, done.verification_state, done.ways_without_face) == ("PASSED", "VERIFIED", None)
+    assert (done.state, done.verification_state, done.advice, done.ways) == ("PASSED", "VERIFIED", None, [])
     assert world.scalar("SELECT person_id FROM accounts WHERE id = :id", id=account.id) == person.id
     assert world.rows("SELECT is_self, keep, relation FROM insured_persons") == [(True, True, "本人")]
     assert world.scalar("SELECT method FROM identity_verifications") == "wechat_face"
@@ -306,7 +306,13 @@ def test_a_face_that_did_not_do_leads_on_at_once(world, ports, word, check_state
     done = finish_face_check(ports, account=account, check_id=check.id)
 
     assert (done.state, done.verification_state) == (check_state, state)
-    assert "12333" in done.ways_without_face
+    assert [(way.way, way.available, way.hotline != "") for way in done.ways] == [
+        ("BANK_CARD", True, True),
+        ("COUNTER", True, True),
+        ("FAMILY", True, True),
+    ]
+    assert ("没有核验成功" in done.advice) == (word is FaceVerdict.FAILED)
+    assert ("不刷脸" in done.advice) == (word is FaceVerdict.DECLINED)
     assert start(ports, account).state == "PENDING"
 
 
