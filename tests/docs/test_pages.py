@@ -165,15 +165,15 @@ def test_decisions_are_numbered_without_gaps_and_all_stand_in_the_index():
 
 
 def test_every_number_of_the_guards_is_the_codes_own():
-    from services import identity, insured_persons, orders
+    from services import identity, insured_persons, orders, probing
 
     page = text_of(DOCS / "explanation" / "under-load-and-abuse.md")
     table = [int(cell) for cell in re.findall(r"\| (\d+) \|$", page, re.MULTILINE)]
 
     assert table == [
         insured_persons.PERSONS_A_DAY,
-        insured_persons.MISSES_TO_LOCK,
-        insured_persons.MISSES_PER_PERSON_A_DAY,
+        probing.MISSES_TO_LOCK,
+        probing.MISSES_PER_PERSON_A_DAY,
         identity.NAME_CHECKS_A_DAY,
         identity.FACE_CHECKS_A_DAY,
         identity.FACE_PRESSES_A_DAY,
