@@ -158,6 +158,8 @@ class FaceCheck(Stateful, Base):
     """When a sweep asks by itself, where the phone or the callback may have gone silent."""
     asks: Mapped[int] = mapped_column(server_default=text("0"))
     """How often it has asked since the last sign of life."""
+    presses: Mapped[int] = mapped_column(server_default=text("0"))
+    """How often the phone said that the person is done."""
     provider_code: Mapped[str | None]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]

@@ -177,6 +177,7 @@ def test_every_number_of_the_guards_is_the_codes_own():
         identity.NAME_CHECKS_A_DAY,
         identity.FACE_CHECKS_A_DAY,
         identity.FACE_PRESSES_A_DAY,
+        identity.FACE_QUESTIONS_A_CHECK,
     ]
     assert f"lapses after {orders.STRANGERS_ORDER_LIFE.seconds // 60} minutes" in page
     assert f"one's own after {orders.OWN_ORDER_LIFE.seconds // 60}" in page

@@ -368,6 +368,21 @@ def test_checks_of_a_miniprogram_that_was_taken_out_of_service_only_lapse(world,
     assert read_face_check(ports, account=account, check_id=check.id).state == "EXPIRED"
 
 
+def test_a_phone_that_presses_without_end_has_so_many_questions_and_the_sweep_asks_on(world, ports, monkeypatch):
+    monkeypatch.setattr("services.identity.FACE_QUESTIONS_A_CHECK", 3)
+    account, check = facing(world)
+
+    pressed = [finish_face_check(ports, account=account, check_id=check.id).state for _ in range(7)]
+    went(world, account, check)
+
+    assert pressed == ["PENDING"] * 7
+    assert len(ports.faces[APP].asked("ask")) == 3
+    assert finish_face_check(ports, account=account, check_id=check.id).state == "PENDING"
+    call_back(world, check)
+    ask_face_checks(ports)
+    assert finish_face_check(ports, account=account, check_id=check.id).verification_state == "VERIFIED"
+
+
 # --- starting: device, elder mode, and tries that were none
 
 

@@ -238,6 +238,7 @@ def upgrade() -> None:
     op.add_column("face_checks", sa.Column("reference_index", sa.LargeBinary(), nullable=True))
     op.add_column("face_checks", sa.Column("next_ask_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("face_checks", sa.Column("asks", sa.BigInteger(), server_default="0", nullable=False))
+    op.add_column("face_checks", sa.Column("presses", sa.BigInteger(), server_default="0", nullable=False))
     op.create_index(
         op.f("ix_face_checks_next_ask_at"),
         "face_checks",
