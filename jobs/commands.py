@@ -22,7 +22,7 @@ from jobs import worker as worker_process
 from jobs.asking import ports_of, settings_of
 from jobs.audit_commands import audit
 from jobs.counter_commands import counter
-from jobs.rights_commands import retention
+from jobs.rights_commands import requests, retention
 from jobs.seal_commands import seals
 from jobs.stack import Stack, StackFault
 from models.migrate import migrate as bring_up_to_date
@@ -250,6 +250,7 @@ COMMANDS = (
     inbox_command,
     counter,
     explain,
+    requests,
     retention,
     openapi,
     run,

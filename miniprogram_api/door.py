@@ -20,6 +20,7 @@ from miniprogram_api import (
     messages,
     payer_blocks,
     payment_orders,
+    personal_data,
     regions,
     sandbox_journal,
     sessions,
@@ -44,6 +45,7 @@ NOUNS = (
     bills,
     payment_orders,
     messages,
+    personal_data,
 )
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 

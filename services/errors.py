@@ -136,6 +136,13 @@ class SignInAgain(BusinessError):
     detail = "请重新进入小程序登录。"
 
 
+class FreshSignInRequired(BusinessError):
+    code = "FRESH_SIGN_IN_REQUIRED"
+    kind = Kind.FORBIDDEN
+    title = "请重新登录后再下载"
+    detail = "为保护您的个人信息，完整副本须在登录后15分钟内下载，请退出后重新登录。"
+
+
 class ProviderUnavailable(BusinessError):
     code = "PROVIDER_UNAVAILABLE"
     kind = Kind.UNAVAILABLE
@@ -162,6 +169,20 @@ class ReadTheNoticeFirst(BusinessError):
     kind = Kind.CONFLICT
     title = "请先仔细阅读"
     detail = "请打开须知仔细阅读，读完以后再点“同意”。"
+
+
+class PersonalDataRequestOpen(BusinessError):
+    code = "PERSONAL_DATA_REQUEST_OPEN"
+    kind = Kind.CONFLICT
+    title = "您已有一项同类请求正在办理"
+    detail = "请等待答复，或先撤回原来的请求再重新提交。"
+
+
+class PersonalDataRequestAnswered(BusinessError):
+    code = "PERSONAL_DATA_REQUEST_ANSWERED"
+    kind = Kind.CONFLICT
+    title = "该请求已经办结"
+    detail = "请刷新查看答复；如有异议，可重新提交或拨打12333。"
 
 
 class NotFound(BusinessError):

@@ -162,6 +162,14 @@ def authenticate(ports: Ports, token: str) -> Account:
         return found.account
 
 
+def session_began(session: Session, *, token: str) -> datetime:
+    """When this session began, however often it was renewed. Raises SignInAgain for a token that nobody has."""
+    found = session.scalar(select(AccountSession.created_at).where(AccountSession.token_hash == _hash(token)))
+    if found is None:
+        raise SignInAgain
+    return found
+
+
 def sign_out(ports: Ports, token: str) -> None:
     """End this session; harmless when it is over already."""
     with ports.begin() as session:

@@ -19,6 +19,7 @@ from models.identity import (
 )
 from models.people import Person
 from providers.protocols import RealName
+from services.errors import SignInAgain
 from services.insured_persons import add_self
 from services.people import mask_id_number, mask_name
 from services.personal_data import open_personal
@@ -32,15 +33,18 @@ if TYPE_CHECKING:
 
 
 def verification_of(session: Session, *, account: Account, now: datetime) -> IdentityVerification:
-    """The account's one verification, locked."""
+    """The account's one verification, locked. Raises SignInAgain when the account was closed meanwhile: nothing new is kept for it."""
     session.execute(
         insert(IdentityVerification)
         .values(id=new_id(), account_id=account.id, state=VerificationState.NONE, created_at=now)
         .on_conflict_do_nothing()
     )
-    return session.scalars(
+    found = session.scalars(
         select(IdentityVerification).where(IdentityVerification.account_id == account.id).with_for_update()
     ).one()
+    if session.scalar(select(Account.closed_at).where(Account.id == account.id)) is not None:
+        raise SignInAgain
+    return found
 
 
 def keep_given(ports: Ports, verification: IdentityVerification, given: RealName) -> None:

@@ -53,11 +53,12 @@ class Ask:
     account: Account | None = None
     key: str = ""
     before: list[Callable[[], object]] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
 
     def send(self, house: House, **how: Any) -> TestResponse:
         for step in self.before:
             step()
-        how = {"given": self.given, "key": self.key, **how}
+        how = {"given": self.given, "key": self.key, "headers": self.headers, **how}
         return house.phone(self.account).ask(self.method, self.path, **how)
 
 
@@ -1100,3 +1101,85 @@ def list_messages(house: House) -> Ask:
 
 
 __all__ = ["ALIPAY", "GOOD", "NOBODY", "NO_NUMBER", "REFUSALS", "UNREACHABLE", "XINJIANG", "Ask", "uuid"]
+
+
+# --- personal data
+
+
+def a_correction(house: House, account: Account | None = None) -> Ask:
+    given = {"kind": "CORRECT", "wish": "手机号码已更换"}
+    return Ask(method="POST", path="/personal-data/requests", given=given, account=account or somebody(house))
+
+
+def an_open_request(house: House) -> tuple[Account, str]:
+    ask = a_correction(house)
+    return ask.account, ask.send(house).json["id"]
+
+
+@good
+def read_own_data(house: House) -> Ask:
+    account, _ = own_order(house)
+    return Ask(method="GET", path="/personal-data", account=account)
+
+
+@good
+def read_own_copy(house: House) -> Ask:
+    return Ask(method="GET", path="/personal-data/copy", account=somebody(house))
+
+
+@refused("read_own_copy", "FRESH_SIGN_IN_REQUIRED")
+def _(house: House) -> Ask:
+    account = somebody(house)
+    house.clock.move(minutes=-15)
+    token = house.token(account)
+    house.clock.move(minutes=15)
+    return Ask(method="GET", path="/personal-data/copy", account=account, headers={"Authorization": f"Bearer {token}"})
+
+
+@good
+def list_accesses(house: House) -> Ask:
+    return Ask(method="GET", path="/personal-data/accesses?limit=5", account=named(house))
+
+
+@good
+def make_data_request(house: House) -> Ask:
+    return a_correction(house)
+
+
+@refused("make_data_request", "PERSONAL_DATA_REQUEST_OPEN")
+def _(house: House) -> Ask:
+    account, _ = an_open_request(house)
+    return a_correction(house, account)
+
+
+@refused("make_data_request", "IDEMPOTENCY_KEY_REUSED")
+def _(house: House) -> Ask:
+    ask = replace(a_correction(house), key="the-same-key")
+    ask.send(house)
+    return with_given(ask, wish="另一件事")
+
+
+@good
+def list_data_requests(house: House) -> Ask:
+    account, _ = an_open_request(house)
+    return Ask(method="GET", path="/personal-data/requests", account=account)
+
+
+@good
+def take_back_data_request(house: House) -> Ask:
+    account, request = an_open_request(house)
+    return Ask(method="DELETE", path=f"/personal-data/requests/{request}", account=account)
+
+
+@refused("take_back_data_request", "NOT_FOUND")
+def _(house: House) -> Ask:
+    _, request = an_open_request(house)
+    return Ask(method="DELETE", path=f"/personal-data/requests/{request}", account=somebody(house))
+
+
+@refused("take_back_data_request", "PERSONAL_DATA_REQUEST_ANSWERED")
+def _(house: House) -> Ask:
+    ask = with_given(a_correction(house), kind="COPY")
+    ask.given.pop("wish")
+    request = ask.send(house).json["id"]
+    return Ask(method="DELETE", path=f"/personal-data/requests/{request}", account=ask.account)

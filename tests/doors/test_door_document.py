@@ -21,6 +21,8 @@ import services.identity
 import services.insured_persons
 import services.menu
 import services.orders
+import services.own_data
+import services.own_data_requests
 import services.payer_blocks
 import services.phone_numbers
 import services.registration
@@ -152,6 +154,8 @@ MODULES = {
         services.insured_persons,
         services.menu,
         services.orders,
+        services.own_data,
+        services.own_data_requests,
         services.payer_blocks,
         services.phone_numbers,
         services.registration,
