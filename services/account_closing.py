@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, func, or_, select, update
 
+from config.clock import day_start
 from models.accounts import Account, AccountSession, IdempotencyKey
 from models.audit import PersonalDataAccess
 from models.consents import Consent
@@ -19,7 +20,7 @@ from models.people import Person
 from models.personal_data import PersonalDataRequest, RequestState
 from models.tables import metadata
 from services.errors import SignInAgain
-from services.verification import abandon_open_checks, day_start, verification_of
+from services.verification import abandon_open_checks, verification_of
 
 if TYPE_CHECKING:
     import uuid
@@ -139,11 +140,10 @@ def _end_what_lives(session: Session, *, account: Account, now: datetime) -> Non
         .values(revoked_at=now)
     )
     session.execute(update(Consent).where(Consent.account_id == mine, Consent.withdrawn_at.is_(None)).values(withdrawn_at=now))
-    session.execute(
-        update(Message)
-        .where(Message.account_id == mine, Message.state == MessageState.WAITING)
-        .values(state=MessageState.GIVEN_UP, given_up_why="account_closed", next_try_at=None)
-    )
+    for message in session.scalars(
+        select(Message).where(Message.account_id == mine, Message.state == MessageState.WAITING).with_for_update()
+    ):
+        message.give_up(why="account_closed", who=f"account:{mine}", at=now)
     # The frozen request names the payer's openid; nothing is sent again for a payment that is over.
     session.execute(
         update(Payment)

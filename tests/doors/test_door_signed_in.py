@@ -36,6 +36,7 @@ UNVERIFIED = {
     "open_counter_check": "CONSENT_REQUIRED",
     "read_counter_check": "NOT_FOUND",
     "withdraw_counter_check": "NOT_FOUND",
+    "take_back_data_request": "NOT_FOUND",
     "create_consent": None,
     "end_session": None,
     "list_insured_persons": None,
@@ -47,6 +48,11 @@ UNVERIFIED = {
     "read_me": None,
     "remove_phone": None,
     "read_menu": None,
+    "read_own_data": None,
+    "read_own_copy": None,
+    "list_accesses": None,
+    "make_data_request": None,
+    "list_data_requests": None,
     "set_preferences": None,
 }
 """What an account that is signed in and not verified hears; None: it is let in."""

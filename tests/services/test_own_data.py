@@ -159,7 +159,7 @@ def test_my_page_is_masked_and_holds_nothing_that_identifies_me_elsewhere(world,
 
 
 def test_consents_stand_there_also_when_taken_back(world, ports):
-    from services.consents import withdraw_consent
+    from services.consent_withdrawals import withdraw_consent
 
     account = world.account()
     (consent,) = world.agree(account, "FACE")
