@@ -14,6 +14,7 @@ from miniprogram_api.sessions import MeOut, SessionOut, me_shown, session_shown
 from services import phone_numbers, registration
 from services.errors import (
     AlreadyRegistered,
+    ConsentRequired,
     PhoneMalformed,
     PhoneNotProven,
     ProviderUnavailable,
@@ -99,7 +100,7 @@ def create_account(given: dict[str, Any]) -> dict[str, Any]:
 
 
 @door.post("/me/phone")
-@endpoint(door, takes=PhoneIn, returns=MeOut, fails=[WrongWay, PhoneNotProven, ProviderUnavailable])
+@endpoint(door, takes=PhoneIn, returns=MeOut, fails=[WrongWay, ConsentRequired, PhoneNotProven, ProviderUnavailable])
 def add_phone(given: dict[str, Any]) -> dict[str, Any]:
     """Keep the number that the platform's button gave. The real-name check may then leave it out."""
     return me_shown(phone_numbers.add_phone(ports(), account=me(), pressed=given))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from config.logs import logger
 from models.accounts import Account
 from providers.protocols import BadSignature, ProviderRefused, ProviderUnreachable
+from services.consents import require_consent
 from services.errors import PhoneMalformed, PhoneNotProven, ProviderUnavailable, WrongWay
 from services.personal_data import open_personal
 
@@ -48,11 +49,13 @@ def mask_phone(number: str) -> str:
 def add_phone(ports: Ports, *, account: Account, pressed: Mapping[str, str]) -> Account:
     """Keep the number that the platform's button gave, in place of an older one.
 
-    Raises WrongWay, PhoneNotProven, ProviderUnavailable.
+    Raises WrongWay, ConsentRequired (PHONE), PhoneNotProven, ProviderUnavailable.
     """
     login = ports.logins.get(account.miniprogram)
     if login is None or BUTTONS.get(ports.miniprogram(account.miniprogram).platform) not in pressed:
         raise WrongWay(detail="请在小程序里点击“获取手机号”；APP的手机号就是登录账户，不能在此更改。")
+    with ports.begin() as session:
+        require_consent(session, account_id=account.id, purpose="PHONE")
     try:
         number = parse_phone(login.phone_number(pressed))
     except ProviderRefused as fault:
@@ -66,6 +69,8 @@ def add_phone(ports: Ports, *, account: Account, pressed: Mapping[str, str]) -> 
     except ProviderUnreachable:
         raise ProviderUnavailable(retry_after_seconds=3) from None
     with ports.begin() as session:
+        # Taken back while the platform was asked: then nothing of the number is kept.
+        require_consent(session, account_id=account.id, purpose="PHONE", hold=True)
         row = session.get_one(Account, account.id)
         keep_phone(ports, row, number)
         session.flush()

@@ -344,7 +344,14 @@ def _(house: House) -> Ask:
 
 @good
 def add_phone(house: House) -> Ask:
-    return Ask(method="POST", path="/me/phone", given={"code": "c0de"}, account=somebody(house))
+    account = somebody(house)
+    house.world.agree(account, "PHONE")
+    return Ask(method="POST", path="/me/phone", given={"code": "c0de"}, account=account)
+
+
+@refused("add_phone", "CONSENT_REQUIRED")
+def _(house: House) -> Ask:
+    return replace(add_phone(house), account=somebody(house))
 
 
 @refused("add_phone", "WRONG_WAY_FOR_PLATFORM")

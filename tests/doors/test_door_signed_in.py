@@ -17,6 +17,7 @@ SIGNED_IN = sorted(name for name, (_, _, operation) in OPERATIONS.items() if ope
 PUBLIC = sorted(OPERATIONS.keys() - set(SIGNED_IN))
 
 UNVERIFIED = {
+    "add_phone": "CONSENT_REQUIRED",
     "add_insured_person": "CONSENT_REQUIRED|REAL_NAME_REQUIRED",
     "block_payer": "FACE_CHECK_REQUIRED",
     "list_payers": "FACE_CHECK_REQUIRED",
@@ -31,7 +32,6 @@ UNVERIFIED = {
     "read_face_check": "NOT_FOUND",
     "read_order": "NOT_FOUND",
     "cancel_order": "NOT_FOUND",
-    "add_phone": None,
     "check_bank_card": "CONSENT_REQUIRED",
     "open_counter_check": "CONSENT_REQUIRED",
     "read_counter_check": "NOT_FOUND",

@@ -136,6 +136,7 @@ def test_a_phone_number_comes_from_one_button_and_is_never_typed(house, given, e
 
 def test_alipays_button_brings_all_that_it_gave(house):
     account = house.world.account(miniprogram=ALIPAY)
+    house.world.agree(account, "PHONE")
     given = {"response": "r", "sign": "s", "sign_type": "RSA2", "encrypt_type": "AES", "charset": "UTF-8"}
 
     assert house.phone(account).post("/me/phone", given).json["account"]["phone"] == "138****8000"

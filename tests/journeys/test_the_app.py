@@ -66,6 +66,8 @@ def test_the_platforms_button_proves_a_number(town, kind):
     )
     phone.sign_in()
 
+    phone.consent_to("PHONE")
+
     assert phone.give_phone()["account"]["phone"] == "136****3204"
 
     phone.ask("DELETE", "/me/phone")

@@ -6,12 +6,39 @@ import pytest
 
 from models.accounts import Account
 from providers.protocols import BadSignature, ProviderRefused, ProviderUnreachable
-from services.errors import PhoneNotProven, ProviderUnavailable, WrongWay
+from services import phone_numbers
+from services.consent_withdrawals import withdraw_consent
+from services.errors import ConsentRequired, PhoneNotProven, ProviderUnavailable, WrongWay
 from services.identity import prove_name
-from services.phone_numbers import add_phone, mask_phone, parse_phone, remove_phone
-from tests.factories import ALIPAY, APP, WECHAT, an_id_number
+from services.phone_numbers import mask_phone, parse_phone, remove_phone
+from tests.factories import ALIPAY, APP, WECHAT, World, an_id_number
 
 PRESSED = {WECHAT: {"code": "c"}, ALIPAY: {"response": "r", "sign": "s"}}
+
+
+def add_phone(ports, *, account, pressed):
+    """Somebody who agreed to it presses the button."""
+    World(ports).agree(account, "PHONE")
+    return phone_numbers.add_phone(ports, account=account, pressed=pressed)
+
+
+def test_no_number_is_fetched_without_its_consent_nor_kept_once_it_is_taken_back(world, ports):
+    account = world.account()
+    with pytest.raises(ConsentRequired):
+        phone_numbers.add_phone(ports, account=account, pressed=PRESSED[WECHAT])
+    assert ports.logins[WECHAT].asked("phone_number") == []
+
+    (consent,) = world.agree(account, "PHONE")
+    taken_back = ports.logins[WECHAT].phone_number
+
+    def meanwhile(pressed):
+        withdraw_consent(ports, account=account, consent_id=consent.id)
+        return taken_back(pressed)
+
+    ports.logins[WECHAT].phone_number = meanwhile
+    with pytest.raises(ConsentRequired):
+        phone_numbers.add_phone(ports, account=account, pressed=PRESSED[WECHAT])
+    assert world.scalar("SELECT phone_masked FROM accounts WHERE id = :id", id=account.id) is None
 
 
 @pytest.mark.parametrize("miniprogram", [WECHAT, ALIPAY])
