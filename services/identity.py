@@ -49,7 +49,7 @@ from services.verification import (
     person_of,
     verification_of,
 )
-from services.ways import advice_after, ways_on, ways_to_tell
+from services.ways import advice_after, tell_ways, ways_on, ways_to_tell
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -203,8 +203,7 @@ def start_face_check(ports: Ports, *, account: Account, idempotency_key: str, de
     """
     faces = ports.faces.get(account.miniprogram)
     if faces is None:
-        with ports.begin() as session:
-            ways = ways_to_tell(ports, session, account=account)
+        ways = tell_ways(ports, account=account)
         raise NotAvailableOnline(detail="这里暂不能刷脸，请选择其他方式核验身份，或由家人代为缴费。", ways=ways)
     if faces.asks_for_device and not device:
         raise DeviceRequired

@@ -93,6 +93,12 @@ def ways_on(ports: Ports, session: Session, *, account: Account) -> list[Way]:
     ]
 
 
+def tell_ways(ports: Ports, *, account: Account) -> list[dict[str, Any]]:
+    """The ways on, where nothing else is read in the same breath."""
+    with ports.begin() as session:
+        return ways_to_tell(ports, session, account=account)
+
+
 def ways_to_tell(ports: Ports, session: Session, *, account: Account) -> list[dict[str, Any]]:
     """The same, as a fact of a refusal."""
     return [asdict(way) for way in ways_on(ports, session, account=account)]

@@ -53,7 +53,7 @@ def test_a_promised_refusal_is_met(house, operation, code):
 
 TRACES = {
     ("create_sms_code", "PROVIDER_UNAVAILABLE"): {"sms_codes"},
-    ("prove_name", "NAME_ID_MISMATCH"): {"personal_data_accesses", "identity_verifications"},
+    ("prove_name", "NAME_ID_MISMATCH"): {"person_lookups", "personal_data_accesses", "identity_verifications"},
     ("prove_name", "PROVIDER_UNAVAILABLE"): {"personal_data_accesses", "identity_verifications"},
     ("start_face_check", "PROVIDER_UNAVAILABLE"): {"personal_data_accesses", "face_checks", "moves"},
     ("finish_face_check", "PROVIDER_UNAVAILABLE"): {"personal_data_accesses"},

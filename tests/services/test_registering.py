@@ -523,7 +523,9 @@ def test_accounts_are_joined_by_the_verified_person_and_never_by_the_phone(world
     from services.phone_numbers import add_phone
 
     person = world.person()
-    on_wechat = add_phone(ports, account=world.account(person), pressed={"code": "c"})
+    on_wechat = world.account(person)
+    world.agree(on_wechat, "PHONE")
+    on_wechat = add_phone(ports, account=on_wechat, pressed={"code": "c"})
     in_the_app = register(ports).account
 
     assert on_wechat.phone_index == in_the_app.phone_index
