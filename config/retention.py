@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -138,6 +139,12 @@ def load_retention(path: Path = SHIPPED) -> Retention:
     if faults:
         raise RetentionFault("\n".join(faults))
     return Retention(tuple(policies))
+
+
+@cache
+def shipped_retention() -> Retention:
+    """The policies that come with this release, read once a process. Raises RetentionFault."""
+    return load_retention()
 
 
 def _sentence(fault: Any) -> str:

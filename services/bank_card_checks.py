@@ -11,15 +11,14 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 
 from config.logs import logger
-from models.base import constraint_of, new_id
+from models.base import new_id
 from models.identity import BankCardCheck, BankCardCheckState, IdentityVerification, VerificationState
 from providers.protocols import CardVerdict, ProviderError, RealName
 from services.consents import is_taken_back, require_consent
 from services.errors import AlreadyVerified, NotFound, RealNameRequired, RequestInFlight, TooManyBankCardChecks
-from services.idempotency import Asked, fingerprint, keep_result, known_result
+from services.idempotency import Asked, fingerprint, keep_result, known_result, made_once
 from services.people import mask_card_number, parse_card_number
 from services.verification import become, given_of, leave_face, verification_of
 from services.ways import BANK_CARD_CHECKS_A_DAY, bank_card_tries, ways_on, ways_to_tell
@@ -85,13 +84,7 @@ def check_bank_card(ports: Ports, *, account: Account, card_number: str, phone: 
     # A card's number has few secrets left once its bank is known: a plain hash of it could be undone, an index cannot.
     words = ports.seals.index("bank_card_check", card, phone).hex()
     asked = Asked(account_id=account.id, route=ROUTE, key=idempotency_key, request_hash=fingerprint(words))
-    try:
-        check_id, replayed = _begin_check(ports, account=account, card=card, asked=asked)
-    except IntegrityError as fault:
-        if constraint_of(fault) != "pk_idempotency_keys":
-            raise
-        # Two presses at the very same moment: the other one made the check.
-        check_id, replayed = _begin_check(ports, account=account, card=card, asked=asked)
+    check_id, replayed = made_once(lambda: _begin_check(ports, account=account, card=card, asked=asked))
     if replayed:
         return _replay(ports, account=account, check_id=check_id)
     return _ask_bank(ports, account=account, check_id=check_id, card=card, phone=phone)

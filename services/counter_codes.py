@@ -12,14 +12,13 @@ from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError
 
 from config.clock import BEIJING, beijing_date, day_start
-from models.base import constraint_of, new_id
+from models.base import new_id
 from models.identity import CounterCheck, CounterCheckState, CounterRefusal, IdentityVerification, VerificationState
 from services.consents import require_consent
 from services.errors import AlreadyVerified, NotFound, TooManyCounterCodes
-from services.idempotency import Asked, fingerprint, keep_result, known_result
+from services.idempotency import Asked, fingerprint, keep_result, known_result, made_once
 from services.verification import verification_of
 from services.ways import ways_on, ways_to_tell
 
@@ -75,13 +74,8 @@ def open_counter_check(ports: Ports, *, account: Account, idempotency_key: str) 
     Raises ConsentRequired, AlreadyVerified, TooManyCounterCodes.
     """
     asked = Asked(account_id=account.id, route=ROUTE, key=idempotency_key, request_hash=fingerprint())
-    try:
-        return _open_check(ports, account=account, asked=asked)
-    except IntegrityError as fault:
-        if constraint_of(fault) not in ("pk_idempotency_keys", "uq_counter_checks_code_index_open"):
-            raise
-        # Two presses at the very same moment, or, once in 10¹¹, somebody else's code.
-        return _open_check(ports, account=account, asked=asked)
+    # Two presses at the very same moment, or, once in 10¹¹, somebody else's code.
+    return made_once(lambda: _open_check(ports, account=account, asked=asked), or_met="uq_counter_checks_code_index_open")
 
 
 def _open_check(ports: Ports, *, account: Account, asked: Asked) -> CounterCheckView:

@@ -35,7 +35,7 @@ from services.errors import (
     TooManyLookups,
     TooYoung,
 )
-from services.idempotency import Asked, fingerprint, forget_result, keep_result, known_result
+from services.idempotency import Asked, fingerprint, forget_result, keep_result, known_result, made_once
 from services.identity_asking import ask_about_face, next_question, open_started, seal_started, write_verdict
 from services.insured_persons import add_self
 from services.people import ADULT_ACCOUNT_YEARS, parse_id_number, parse_name
@@ -208,13 +208,7 @@ def start_face_check(ports: Ports, *, account: Account, idempotency_key: str, de
     if faces.asks_for_device and not device:
         raise DeviceRequired
     asked = Asked(account_id=account.id, route=START_ROUTE, key=idempotency_key, request_hash=fingerprint())
-    try:
-        check_id, replayed = _begin_check(ports, account=account, asked=asked)
-    except IntegrityError as fault:
-        if constraint_of(fault) != "pk_idempotency_keys":
-            raise
-        # Two presses at the very same moment: the other one made the check.
-        check_id, replayed = _begin_check(ports, account=account, asked=asked)
+    check_id, replayed = made_once(lambda: _begin_check(ports, account=account, asked=asked))
     if replayed:
         view = _replay(ports, account=account, check_id=check_id)
         if view is not None:

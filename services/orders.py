@@ -33,7 +33,7 @@ from services.errors import (
     RequestInFlight,
     TooManyOpenOrders,
 )
-from services.idempotency import Asked, fingerprint, keep_result, known_result
+from services.idempotency import Asked, fingerprint, keep_result, known_result, made_once
 from services.insured_persons import refuse_blocked, relation_of
 from services.order_views import OrderView, read_order
 from services.payments import ASK_AFTER, OPENING_TAKES_AT_MOST, ask_now, close_payment, open_payment
@@ -85,14 +85,14 @@ def place_order(ports: Ports, *, account: Account, new: NewOrder, idempotency_ke
     IdempotencyKeyReused, RequestInFlight, and PaymentRefused: the provider will not take it, nothing was charged, order anew.
     """
     try:
-        order_no, replayed = _reserve(ports, account=account, new=new, idempotency_key=idempotency_key)
+        order_no, replayed = made_once(lambda: _reserve(ports, account=account, new=new, idempotency_key=idempotency_key))
     except _HeldByStranger as held:
         # The insured person's own wish goes first, but at the provider first: an open cashier somewhere must not pay into nothing.
         for payment_no in held.payment_nos:
             if not close_payment(ports, payment_no):
                 raise BillsReserved from None
         try:
-            order_no, replayed = _reserve(ports, account=account, new=new, idempotency_key=idempotency_key)
+            order_no, replayed = made_once(lambda: _reserve(ports, account=account, new=new, idempotency_key=idempotency_key))
         except _HeldByStranger:
             raise BillsReserved from None
     view = read_order(ports, account=account, order_no=order_no)
@@ -149,12 +149,8 @@ def _reserve(ports: Ports, *, account: Account, new: NewOrder, idempotency_key: 
             )
             return order_no, False
     except IntegrityError as fault:
-        match constraint_of(fault):
-            case "uq_payment_order_lines_bill_id_live":
-                raise BillsReserved from None
-            case "pk_idempotency_keys":
-                # Two presses at the very same moment: the other one won and its order is there to be told.
-                return _reserve(ports, account=account, new=new, idempotency_key=idempotency_key)
+        if constraint_of(fault) == "uq_payment_order_lines_bill_id_live":
+            raise BillsReserved from None
         raise
 
 

@@ -14,7 +14,7 @@ from models.base import constraint_of, new_id
 from models.personal_data import PersonalDataRequest, RequestKind, RequestState
 from services.account_closing import KEPT, close_account, lock_account, what_is_in_the_way
 from services.errors import NotFound, PersonalDataRequestAnswered, PersonalDataRequestOpen
-from services.idempotency import Asked, fingerprint, keep_result, known_result
+from services.idempotency import Asked, fingerprint, keep_result, known_result, made_once
 from services.personal_data import open_personal
 
 if TYPE_CHECKING:
@@ -66,14 +66,10 @@ def make_request(ports: Ports, *, account: Account, kind: str, wish: str | None,
     """
     asked = Asked(account_id=account.id, route=ROUTE, key=idempotency_key, request_hash=fingerprint(kind, wish))
     try:
-        return _make(ports, account=account, kind=RequestKind(kind), wish=wish, asked=asked)
+        return made_once(lambda: _make(ports, account=account, kind=RequestKind(kind), wish=wish, asked=asked))
     except IntegrityError as fault:
-        match constraint_of(fault):
-            case "uq_personal_data_requests_account_id_kind_open":
-                raise PersonalDataRequestOpen from None
-            case "pk_idempotency_keys":
-                # Two presses at the very same moment: the other one won and its request is there to be told.
-                return _make(ports, account=account, kind=RequestKind(kind), wish=wish, asked=asked)
+        if constraint_of(fault) == "uq_personal_data_requests_account_id_kind_open":
+            raise PersonalDataRequestOpen from None
         raise
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     )
 
 from config.clock import beijing_date
-from config.retention import Retention, load_retention
+from config.retention import Retention, shipped_retention
 from config.rulebook import NoRuleInForce
 from services.errors import UnknownMiniprogram
 
@@ -53,7 +53,7 @@ class Ports:
     names: NameProvider
     cards: CardProvider
     sms: SmsProvider
-    retention: Retention = field(default_factory=load_retention, repr=False)
+    retention: Retention = field(default_factory=shipped_retention, repr=False)
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
