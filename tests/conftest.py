@@ -139,6 +139,14 @@ def seals(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    """A seal key file of a test's own, for those that turn keys."""
+    path = tmp_path / "seal-keys.json"
+    path.write_text(new_seal_keys())
+    return path
+
+
+@pytest.fixture
 def clock() -> MovableClock:
     return MovableClock()
 

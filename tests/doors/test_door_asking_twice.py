@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
+from functools import partial
 
 import pytest
 
@@ -21,6 +21,7 @@ from tests.doors.stories import (
     text_of,
 )
 from tests.factories import WECHAT
+from tests.together import at_once
 
 CREATING = [
     "create_consent",
@@ -54,17 +55,7 @@ def test_the_same_again_makes_nothing_more(house, operation):
 def test_two_presses_at_the_same_moment_are_one(house, operation):
     ask = GOOD[operation](house)
     phones = [house.phone(ask.account) for _ in range(4)]
-    start, answers = threading.Barrier(4), []
-
-    def press(phone) -> None:
-        start.wait()
-        answers.append(phone.ask(ask.method, ask.path, ask.given, key="pressed-at-once"))
-
-    threads = [threading.Thread(target=press, args=(phone,)) for phone in phones]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    answers = at_once(*[partial(phone.ask, ask.method, ask.path, ask.given, key="pressed-at-once") for phone in phones])
 
     name = {"place_order": "order_no", "block_payer": "block_id"}.get(operation, "id")
     assert {answer.status_code for answer in answers} <= {201, 409}

@@ -19,6 +19,7 @@ from services.identity import prove_name, start_face_check
 from services.identity_asking import ask_face_checks
 from tests.doors.stories import an_adults_number
 from tests.factories import APP, WECHAT
+from tests.together import at_once
 from webhooks import identity
 
 PATH = "/webhooks/identity/aliyun"
@@ -160,17 +161,7 @@ def test_unknown_finished_and_foreign_checks_are_answered_like_the_right_one(box
 def test_eight_at_the_same_moment_are_all_told_200_and_end_in_one_verdict(box):
     check_no = a_check(box)
     box.ports.faces[APP].went(check_no, FaceVerdict.PASSED)
-    answers, gate = [], threading.Barrier(8)
-
-    def knock():
-        gate.wait()
-        answers.append(called(box, check_no).status_code)
-
-    threads = [threading.Thread(target=knock) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    answers = at_once(*[lambda: called(box, check_no).status_code] * 8)
     ask_face_checks(box.ports)
     called(box, check_no)
     ask_face_checks(box.ports)

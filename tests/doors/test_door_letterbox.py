@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 from decimal import Decimal
+from functools import partial
 
 import psycopg
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from tests.doors.letters import Letter, counted
 from tests.factories import ALIPAY, WECHAT, XINJIANG
 from tests.providers import wire
+from tests.together import at_once
 
 # --- WeChat Pay: the status is the verdict
 
@@ -45,17 +46,7 @@ def test_eight_at_the_same_moment_are_one_notice(letterbox):
         letterbox.wechat(letterbox.wechat_transaction(order, transaction_id="4200001"), notice_id=order.payment_no)
         for _ in range(8)
     ]
-    answers, start = [], threading.Barrier(8)
-
-    def knock(letter: Letter) -> None:
-        start.wait()
-        answers.append(letterbox.post(letter).status_code)
-
-    threads = [threading.Thread(target=knock, args=(letter,)) for letter in letters]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    answers = [answer.status_code for answer in at_once(*[partial(letterbox.post, letter) for letter in letters])]
 
     assert answers == [204] * 8
     assert letterbox.settled(order.payment_no) == ["PAID"]

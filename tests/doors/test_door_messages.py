@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import secrets
-import threading
 from dataclasses import replace
 from urllib.parse import quote, urlencode
 
@@ -18,6 +17,7 @@ from providers.http import Line
 from providers.wechat.messages import WeChatMessages
 from providers.wechat.open_api import WeChatOpenApi
 from tests.factories import ALIPAY, WECHAT, XINJIANG
+from tests.together import at_once
 
 TOKEN, AES_KEY = "canbaotoken", secrets.token_hex(32)[:43]
 
@@ -121,17 +121,7 @@ def test_a_yes_in_the_mini_program_allows_one_message_of_each_template_however_o
 def test_the_same_letter_at_the_same_moment_counts_once(push):
     account = push.box.world.account()
     letter = push.letter(push.popup(account, A="accept"))
-    answers, start = [], threading.Barrier(6)
-
-    def knock() -> None:
-        start.wait()
-        answers.append(push.post(*letter).data)
-
-    threads = [threading.Thread(target=knock) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    answers = at_once(*[lambda: push.post(*letter).data] * 6)
 
     assert answers == [b"success"] * 6
     assert push.allowances(account) == {"A": 1}

@@ -10,17 +10,10 @@ from dataclasses import replace
 import pytest
 
 from app import create_app
-from config.seals import load_seals, new_seal_keys
+from config.seals import load_seals
 from config.settings import Settings
 from jobs.seal_commands import seals as seals_group
 from tests.factories import World
-
-
-@pytest.fixture
-def key_file(tmp_path):
-    path = tmp_path / "seal-keys.json"
-    path.write_text(new_seal_keys())
-    return path
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import date, datetime, timedelta
 
 import pytest
@@ -30,6 +29,7 @@ from services.own_data_requests import due_at, list_requests, make_request, take
 from services.payments import close_payment
 from services.sign_in import _hash, authenticate, sign_in
 from tests.factories import ALIPAY, WECHAT, an_id_number
+from tests.together import at_once
 
 
 def ask(ports, account, kind="DELETE", *, wish=None, key=None):
@@ -292,20 +292,8 @@ def test_closing_and_coming_back_buys_no_more_tries_at_somebodys_name(world, por
 
 def test_two_deletions_at_once_close_it_once(world, ports):
     account = full_house(world, ports)
-    told, barrier = [], threading.Barrier(4)
-
-    def press():
-        barrier.wait()
-        try:
-            told.append(ask(ports, account).state)
-        except SignInAgain:
-            told.append("closed")
-
-    threads = [threading.Thread(target=press) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
+    said = at_once(*[lambda: ask(ports, account)] * 4)
+    told = ["closed" if isinstance(each, SignInAgain) else each.state for each in said]
 
     assert sorted(told) == ["DONE", "closed", "closed", "closed"]
     assert world.scalar("SELECT count(*) FROM personal_data_requests") == 1

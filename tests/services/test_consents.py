@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from dataclasses import replace
 from datetime import timedelta
 
@@ -14,6 +13,7 @@ from services.consent_withdrawals import withdraw_consent
 from services.consents import GOES_ON, STOPS, give_consent, list_consents, notice_texts, open_notice, require_consent
 from services.errors import ConsentRequired, ConsentTextChanged, NotFound, ReadTheNoticeFirst
 from tests.factories import WECHAT, XINJIANG, World
+from tests.together import at_once
 
 
 def text_for(ports, account, purpose: str) -> dict[str, str]:
@@ -275,17 +275,7 @@ def test_every_purpose_says_what_ends_and_what_goes_on():
 def test_presses_at_once_are_one_consent(world, ports):
     account = world.account()
     text = text_for(ports, account, "FACE")
-    start, given = threading.Barrier(6), []
-
-    def press() -> None:
-        start.wait()
-        given.append(give_consent(ports, account=account, **text).id)
-
-    threads = [threading.Thread(target=press) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    given = [consent.id for consent in at_once(*[lambda: give_consent(ports, account=account, **text)] * 6)]
 
     assert len(set(given)) == 1
     assert len(given) == 6

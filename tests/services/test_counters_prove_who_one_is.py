@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import text
@@ -44,6 +44,7 @@ from services.errors import (
 )
 from services.identity import finish_face_check, prove_name, start_face_check
 from tests.factories import WECHAT, XINJIANG
+from tests.together import at_once
 
 ZHANG = ("张三丰", "320402199001010017")
 LI = ("李四", "650102197506150024")
@@ -193,20 +194,8 @@ def test_steps_come_in_their_order_and_once(world, ports):
 
 def test_confirming_twice_at_once_verifies_once(world, ports):
     _, code = attested(world)
-    start, done = threading.Barrier(4), []
-
-    def race(who: str) -> None:
-        start.wait()
-        try:
-            done.append(confirm(ports, code, who=who).state)
-        except CounterCodeUnknown:
-            done.append("UNKNOWN")
-
-    threads = [threading.Thread(target=race, args=(f"S30{at}",)) for at in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    said = at_once(*[partial(confirm, ports, code, who=f"S30{at}") for at in range(4)])
+    done = ["UNKNOWN" if isinstance(each, CounterCodeUnknown) else each.state for each in said]
 
     assert sorted(done) == ["CONFIRMED", "UNKNOWN", "UNKNOWN", "UNKNOWN"]
     assert world.rows("SELECT count(*) FROM moves WHERE to_state = 'VERIFIED'") == [(1,)]
@@ -498,17 +487,7 @@ def test_an_open_code_is_told_again_and_an_attested_one_is_not_lost(world, ports
 
 def test_many_presses_at_once_open_one_check(world, ports):
     account = newcomer(world)
-    start, done = threading.Barrier(6), []
-
-    def race() -> None:
-        start.wait()
-        done.append(opened(ports, account).id)
-
-    threads = [threading.Thread(target=race) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    done = [check.id for check in at_once(*[lambda: opened(ports, account)] * 6)]
 
     assert len(done) == 6
     assert len(set(done)) == 1
@@ -576,20 +555,8 @@ def test_ten_misses_a_day_end_it_for_that_one_of_the_staff(world, ports, clock):
 
 
 def test_guesses_at_once_are_counted_one_by_one(world, ports):
-    start, done = threading.Barrier(16), []
-
-    def race(at: int) -> None:
-        start.wait()
-        try:
-            attest(ports, f"AAAAAA{CODE_LETTERS[at]}A")
-        except (CounterCodeUnknown, TooManyCodeMisses) as refusal:
-            done.append(type(refusal).__name__)
-
-    threads = [threading.Thread(target=race, args=(at,)) for at in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    said = at_once(*[partial(attest, ports, f"AAAAAA{CODE_LETTERS[at]}A") for at in range(16)])
+    done = [type(each).__name__ for each in said]
 
     assert sorted(done) == ["CounterCodeUnknown"] * 10 + ["TooManyCodeMisses"] * 6
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from app import create_app
 from config.seal_file import add_index_key
-from config.seals import load_seals, new_seal_keys
+from config.seals import load_seals
 from config.settings import Settings
 from jobs.seal_commands import seals as seals_group
 from models.people import Person
@@ -21,13 +21,6 @@ from services.identity import finish_face_check, prove_name, start_face_check
 from services.index_rebuilding import FOLLOWS, INDEXED, LAPSES, HouseIsOpen, SealsAreBroken, rebuild_indexes
 from services.sign_in import sign_in
 from tests.factories import WECHAT, World, an_id_number
-
-
-@pytest.fixture
-def key_file(tmp_path):
-    path = tmp_path / "seal-keys.json"
-    path.write_text(new_seal_keys())
-    return path
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 from sqlalchemy import text
 
@@ -14,6 +12,7 @@ from services.message_events import Heard, receive_event
 from services.message_sending import MOST_TRIES, TRY_AGAIN_AFTER, _claim, send_messages
 from services.messages import list_messages, tell
 from tests.factories import ALIPAY, WECHAT
+from tests.together import at_once
 
 TEMPLATE = "T-paid"
 FACTS = {"order_no": "A" * 24, "amount_fen": 100, "months": [202611]}
@@ -226,17 +225,7 @@ def test_two_sweeps_at_once_push_nothing_twice(ports, world, messenger):
     account = waiting(world, allowed=3)
     for _ in range(9):
         waiting(world, account)
-    start = threading.Barrier(4)
-
-    def sweep():
-        start.wait()
-        send_messages(ports)
-
-    threads = [threading.Thread(target=sweep) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*[lambda: send_messages(ports)] * 4)
     send_messages(ports)
 
     assert len(messenger.sent) == 3
@@ -314,17 +303,7 @@ def test_the_same_event_three_times_is_one(ports, world):
 
 def test_the_same_event_at_the_same_moment_is_one(ports, world):
     told = event(ports, world.account(), ("A", MessageWish.ONE_MORE), ("B", MessageWish.ONE_MORE))
-    start, heard = threading.Barrier(6), []
-
-    def knock():
-        start.wait()
-        heard.append(receive_event(ports, miniprogram=WECHAT, event=told))
-
-    threads = [threading.Thread(target=knock) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    heard = at_once(*[lambda: receive_event(ports, miniprogram=WECHAT, event=told)] * 6)
 
     assert sorted(heard) == [Heard.KNOWN] * 5 + [Heard.NEW]
     assert allowances(world) == {"A": 1, "B": 1}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
 from dataclasses import replace
 
@@ -15,7 +14,6 @@ from services.errors import (
     BillNotPayable,
     BillsReserved,
     BlockedByInsured,
-    BusinessError,
     FaceCheckRequired,
     IdempotencyKeyReused,
     NotAvailableOnline,
@@ -28,6 +26,7 @@ from services.errors import (
 )
 from services.order_views import OrderView
 from tests.factories import ALIPAY, WECHAT, XINJIANG
+from tests.together import at_once
 
 
 def a_wish(insured_person_id, bills, *, expected_fen=None) -> orders.NewOrder:
@@ -45,26 +44,6 @@ def place(world, account, insured_person_id, bills, *, key=None, expected_fen=No
         new=a_wish(insured_person_id, bills, expected_fen=expected_fen),
         idempotency_key=key or uuid.uuid4().hex,
     )
-
-
-def at_once(*jobs):
-    """Run these together, each in a thread of its own; answers results and business errors in the same order."""
-    answers: list[object] = [None] * len(jobs)
-    gate = threading.Barrier(len(jobs))
-
-    def run(at, job):
-        gate.wait()
-        try:
-            answers[at] = job()
-        except BusinessError as refusal:
-            answers[at] = refusal
-
-    threads = [threading.Thread(target=run, args=(at, job)) for at, job in enumerate(jobs)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return answers
 
 
 def somebody_with_bills(world, *months, region="320400", miniprogram=WECHAT, insurances=("110",)):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import text
@@ -28,6 +28,7 @@ from services.errors import (
 from services.registration import CODES_A_DAY, TRIES_A_CODE, TRIES_A_DAY, send_code
 from services.sign_in import authenticate, prefer, sign_in
 from tests.factories import ALIPAY, APP, WECHAT
+from tests.together import at_once
 
 PHONE = "13800138000"
 OTHER = "13900139000"
@@ -53,21 +54,8 @@ def wrong(sms_code: str, by: int = 1) -> str:
 
 def all_at_once(count: int, act) -> list[object]:
     """What came back to each of so many at the same moment: an answer, or the refusal's type."""
-    start, answers = threading.Barrier(count), []
-
-    def one(number: int) -> None:
-        start.wait()
-        try:
-            answers.append(act(number))
-        except BusinessError as refusal:
-            answers.append(type(refusal))
-
-    threads = [threading.Thread(target=one, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return answers
+    said = at_once(*[partial(act, number) for number in range(count)])
+    return [type(each) if isinstance(each, BusinessError) else each for each in said]
 
 
 # --- the way in

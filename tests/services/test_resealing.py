@@ -19,13 +19,6 @@ from tests.factories import World
 
 
 @pytest.fixture
-def key_file(tmp_path):
-    path = tmp_path / "seal-keys.json"
-    path.write_text(new_seal_keys())
-    return path
-
-
-@pytest.fixture
 def ports(ports, key_file):
     return replace(ports, seals=load_seals(key_file))
 
