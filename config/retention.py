@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from config.clock import BEIJING
 from config.months import YearMonth
+from config.yaml_files import read_yaml
 
 SHIPPED: Final = Path(__file__).parent / "retention.yaml"
 WAYS: Final = ("keep_days", "keep_months", "with_account", "for_ever")
@@ -120,9 +121,9 @@ class Retention:
 def load_retention(path: Path = SHIPPED) -> Retention:
     """Read the policies. Raises RetentionFault with every fault of the file: row, key, and a right example."""
     try:
-        given: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        given: Any = read_yaml(path)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as fault:
-        raise RetentionFault(f"{path.name}: cannot be read as YAML ({type(fault).__name__})") from None
+        raise RetentionFault(f"{path.name}: cannot be read: {fault}") from None
     if not isinstance(given, list) or not given:
         raise RetentionFault(f"{path.name}: must be a list of policies, such as - {{policy: sms-codes, …}}")
     faults: list[str] = []

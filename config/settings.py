@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from config.yaml_files import read_yaml
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -191,7 +193,7 @@ class Partners(_Entry):
 def load_partners(path: Path) -> Partners:
     """Read the mini-programs file. Raises SettingsFault naming file and key."""
     try:
-        given: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        given: Any = read_yaml(path)
         partners = Partners.model_validate(given)
     except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as fault:
         raise SettingsFault(f"{path.name}: cannot be read: {fault}") from None

@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from config.months import YearMonth
+from config.yaml_files import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -115,7 +116,7 @@ def load_wordings(facts: Mapping[str, Collection[str]], *, folder: Path = SHIPPE
 
 def _read(path: Path, faults: list[str]) -> Language | None:
     try:
-        language = Language.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        language = Language.model_validate(read_yaml(path))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as fault:
         faults.append(f"{path.name}: cannot be read: {fault}")
     except ValidationError as fault:

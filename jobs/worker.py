@@ -21,7 +21,7 @@ from config.logs import logger
 from services.audit_chain import chain_audit
 from services.bank_card_checks import end_silent_checks
 from services.counter_codes import expire_counter_checks
-from services.identity import expire_face_checks
+from services.face_checks import expire_face_checks
 from services.identity_asking import ask_face_checks
 from services.message_sending import send_messages
 from services.payments import ask_about_silence, close_stale

@@ -13,7 +13,7 @@ from marshmallow import ValidationError
 from miniprogram_api.auth import endpoint, me, ports
 from miniprogram_api.fields import Given, Nothing, Whole, short_text
 from miniprogram_api.ways_without_face import WayOut
-from services import identity
+from services import face_checks, real_names
 from services.errors import (
     AlreadyVerified,
     ConsentRequired,
@@ -95,7 +95,7 @@ class FaceCheckOut(Schema):
 )
 def prove_name(given: dict[str, Any]) -> Any:
     """Name, mobile number and ID number, matched by the authority (实名认证)."""
-    return identity.prove_name(ports(), account=me(), **given)
+    return real_names.prove_name(ports(), account=me(), **given)
 
 
 @door.post("/identity/face-checks")
@@ -119,7 +119,7 @@ def prove_name(given: dict[str, Any]) -> Any:
 )
 def start_face_check(given: dict[str, Any]) -> Any:
     """Open a face check at the platform (人脸核验). The same key again tells the same check."""
-    check = identity.start_face_check(ports(), account=me(), idempotency_key=g.idempotency_key, **given)
+    check = face_checks.start_face_check(ports(), account=me(), idempotency_key=g.idempotency_key, **given)
     return check, 201, {"Idempotency-Replayed": "true"} if check.replayed else {}
 
 
@@ -127,11 +127,11 @@ def start_face_check(given: dict[str, Any]) -> Any:
 @endpoint(door, takes=Nothing, returns=FaceCheckOut, fails=[NotFound, ConsentRequired, ProviderUnavailable])
 def finish_face_check(check_id: uuid.UUID, given: dict[str, Any]) -> Any:  # noqa: ARG001 - an empty object today
     """The phone is back from the camera: ask the platform and tell its verdict."""
-    return identity.finish_face_check(ports(), account=me(), check_id=check_id)
+    return face_checks.finish_face_check(ports(), account=me(), check_id=check_id)
 
 
 @door.get("/identity/face-checks/<uuid:check_id>")
 @endpoint(door, returns=FaceCheckOut, fails=[NotFound])
 def read_face_check(check_id: uuid.UUID) -> Any:
     """Where a face check stands."""
-    return identity.read_face_check(ports(), account=me(), check_id=check_id)
+    return face_checks.read_face_check(ports(), account=me(), check_id=check_id)

@@ -36,6 +36,8 @@ class Figure:
     name: str
     id_number: str
     phone: str
+    bank_card: str
+    """In place of the face, for whoever shows none."""
     row: str | None = None
     """The rest of their row in the feed, or none: not enrolled."""
 
@@ -44,10 +46,18 @@ class Figure:
         return f"{self.id_number},{self.name},{self.row}"
 
 
-FATHER = Figure("父亲", "张三", id_number("65010219680615001"), "13800000001", "110,650102,1,{year}01,,6000.00,")
-DAUGHTER = Figure("女儿", "李四", id_number("65010219920308002"), "13800000002", "110,650102,1,{year}01,,,2")
-WORKER = Figure("灵活就业人员甲", "王五", id_number("32040219880101003"), "13800000003", "110,320402,1,{year}01,,,3")
-NEIGHBOUR = Figure("灵活就业人员乙", "赵六", id_number("32040219850520004"), "13800000004", "110,320411,1,{year}01,,,1")
+FATHER = Figure(
+    "父亲", "张三", id_number("65010219680615001"), "13800000001", "6228481380000000104", "110,650102,1,{year}01,,6000.00,"
+)
+DAUGHTER = Figure(
+    "女儿", "李四", id_number("65010219920308002"), "13800000002", "6228481380000000203", "110,650102,1,{year}01,,,2"
+)
+WORKER = Figure(
+    "灵活就业人员甲", "王五", id_number("32040219880101003"), "13800000003", "6228481380000000302", "110,320402,1,{year}01,,,3"
+)
+NEIGHBOUR = Figure(
+    "灵活就业人员乙", "赵六", id_number("32040219850520004"), "13800000004", "6228481380000000401", "110,320411,1,{year}01,,,1"
+)
 EVERYBODY = (FATHER, DAUGHTER, WORKER, NEIGHBOUR)
 
 
@@ -85,7 +95,7 @@ def enrol(figures: Sequence[Figure]) -> None:
 def introduce(sandbox: Sandbox) -> list[dict[str, Any]]:
     """Register everybody with the providers, and put phones for three of them on the page."""
     for figure in EVERYBODY:
-        sandbox.register_person(figure.name, figure.id_number, phone=figure.phone)
+        sandbox.register_person(figure.name, figure.id_number, phone=figure.phone, bank_card=figure.bank_card)
     others = [{"name": FATHER.name, "id_number": FATHER.id_number, "relation": "父亲"}]
     people = [
         _person(sandbox, DAUGHTER, "xinjiang-tax-wechat", "wx6500000000000001", "wechat", others=others),

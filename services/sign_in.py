@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from config.logs import logger
 from config.rulebook import Capability
 from models.accounts import Account, AccountSession
 from models.base import new_id
 from providers.protocols import ProviderRefused, ProviderUnreachable
 from services.consents import is_taken_back
 from services.errors import CodeRefused, ProviderUnavailable, SignInAgain, WrongWay
-from services.identity import vouch_by_platform
+from services.real_names import vouch_by_platform
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from services.ports import Ports
+
+log = logger(__name__)
 
 SESSION_LIFE: Final = timedelta(hours=2)
 ELDER_SESSION_LIFE: Final = timedelta(hours=4)
@@ -55,7 +58,11 @@ def sign_in(ports: Ports, *, miniprogram: str, code: str) -> SignedIn:
         raise WrongWay
     try:
         identity = login.sign_in(code)
-    except ProviderRefused:
+    except ProviderRefused as refusal:
+        if not refusal.permanent:
+            # Their quota, or our own credentials: another code would fare no better.
+            log.warning("sign_in.refused_for_now", miniprogram=miniprogram, code=refusal.code)
+            raise ProviderUnavailable(retry_after_seconds=3) from None
         raise CodeRefused from None
     except ProviderUnreachable:
         raise ProviderUnavailable(retry_after_seconds=3) from None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from providers.aliyun.identity import result_of
+from providers.keys import KeyFileError
 from providers.protocols import BadSignature, FaceAnswer, FaceVerdict, ProviderRefused, ProviderUnreachable, StartedFaceCheck
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ class AliyunFace:
     def __init__(self, *, line: AliyunLine, scene_id: int, callback_url: str, callback_token: str) -> None:
         if len(callback_token) < SHORTEST_CALLBACK_TOKEN:
             # An empty one would open the door to everybody.
-            raise ValueError(
-                f"aliyun: a callback token has {SHORTEST_CALLBACK_TOKEN} characters at least, not {len(callback_token)}"
+            raise KeyFileError(
+                f"aliyun.face_callback_token_file: a token has {SHORTEST_CALLBACK_TOKEN} characters at least, not {len(callback_token)}"
             )
         self._line = line
         self._scene_id = scene_id

@@ -99,7 +99,7 @@ def test_the_list_of_crash_points_is_not_empty_by_mistake():
     assert provider_ports() >= {"logins", "payments", "faces", "names"}
     assert {(point.module, point.verb) for point in points if point.kind == "call"} >= {
         ("payments", "open_payment"), ("payments", "ask"), ("payments", "close"),
-        ("identity", "start"), ("identity_asking", "ask"), ("identity", "check"), ("sign_in", "sign_in"),
+        ("face_checks", "start"), ("identity_asking", "ask"), ("real_names", "check"), ("sign_in", "sign_in"),
     }  # fmt: skip
     assert len([point for point in points if point.kind == "commit"]) >= 30
 

@@ -23,11 +23,12 @@ from services import (
     bank_card_checks,
     counter_checks,
     counter_codes,
-    identity,
+    face_checks,
     identity_asking,
     inbox,
     order_views,
     orders,
+    real_names,
 )
 from services.errors import BillsReserved, BusinessError, CannotCancel, ProviderUnavailable, RealNameRequired, RequestInFlight
 from services.payments import ask_about_silence, close_stale
@@ -38,7 +39,7 @@ from tests.factories import ALIPAY, WECHAT, World, an_id_number
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from services.identity import FaceCheckView
+    from services.face_checks import FaceCheckView
     from services.order_views import OrderView
     from services.ports import Ports
 
@@ -405,13 +406,13 @@ def somebody_with_a_proven_name(stage: Stage) -> None:
 
 def prove_name(stage: Stage) -> None:
     with contextlib.suppress(BusinessError):
-        identity.prove_name(
+        real_names.prove_name(
             stage.ports, account=stage.account(), name=stage.cast["name"], id_number=stage.cast["id_number"], phone=None
         )
 
 
 def start_face(stage: Stage, *, key: str | None = None) -> FaceCheckView:
-    return identity.start_face_check(stage.ports, account=stage.account(), idempotency_key=key or uuid.uuid4().hex)
+    return face_checks.start_face_check(stage.ports, account=stage.account(), idempotency_key=key or uuid.uuid4().hex)
 
 
 def decide_face(stage: Stage, view: FaceCheckView, verdict: FaceVerdict) -> str:
@@ -425,13 +426,13 @@ def decide_face(stage: Stage, view: FaceCheckView, verdict: FaceVerdict) -> str:
 def show_face(stage: Stage, verdict: FaceVerdict) -> None:
     view = start_face(stage)
     decide_face(stage, view, verdict)
-    identity.finish_face_check(stage.ports, account=stage.account(), check_id=view.id)
+    face_checks.finish_face_check(stage.ports, account=stage.account(), check_id=view.id)
 
 
 def the_person_tries_again(stage: Stage) -> None:
     """From the beginning, as a person would: whatever was left behind must not be in the way."""
     stage.move(minutes=16)
-    identity.expire_face_checks(stage.ports)
+    face_checks.expire_face_checks(stage.ports)
     for _ in range(2):
         # The trouble that the story had in store may be still to come.
         if stage.account().person_id is None:
@@ -490,7 +491,7 @@ def face_not_started(stage: Stage) -> None:
 def face_abandoned(stage: Stage) -> None:
     start_face(stage)
     stage.move(minutes=16)
-    identity.expire_face_checks(stage.ports)
+    face_checks.expire_face_checks(stage.ports)
 
 
 @story("a face check is asked for twice", **PERSON)
@@ -502,7 +503,7 @@ def face_asked_for_twice(stage: Stage) -> None:
 @story("somebody looks at a face check", **PERSON)
 def face_looked_at(stage: Stage) -> None:
     view = start_face(stage)
-    identity.read_face_check(stage.ports, account=stage.account(), check_id=view.id)
+    face_checks.read_face_check(stage.ports, account=stage.account(), check_id=view.id)
 
 
 def check_card(stage: Stage, *, key: str | None = None) -> None:

@@ -23,7 +23,7 @@ import pytest
 from config.seals import new_seal_keys
 from services.bank_card_checks import end_silent_checks
 from services.counter_codes import expire_counter_checks
-from services.identity import expire_face_checks
+from services.face_checks import expire_face_checks
 from services.identity_asking import ask_face_checks
 from services.payments import ask_about_silence, close_stale
 from tests.architecture.reading import Point, crash_points, functions
@@ -38,7 +38,18 @@ if TYPE_CHECKING:
 
     from tests.conftest import Server
 
-MONEY_PATH = ("order", "payments", "inbox", "settlement", "identity", "verification", "bank_card", "counter")
+MONEY_PATH = (
+    "order",
+    "payments",
+    "inbox",
+    "settlement",
+    "identity",
+    "face_checks",
+    "real_names",
+    "verification",
+    "bank_card",
+    "counter",
+)
 """How the modules begin that move money, or decide who may."""
 ELSEWHERE = {
     "audit_chain": "a block is one transaction, and the next run goes on after the last block",

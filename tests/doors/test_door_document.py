@@ -17,7 +17,7 @@ import services.bills
 import services.consent_withdrawals
 import services.consents
 import services.counter_codes
-import services.identity
+import services.face_checks
 import services.insured_persons
 import services.menu
 import services.orders
@@ -25,6 +25,7 @@ import services.own_data
 import services.own_data_requests
 import services.payer_blocks
 import services.phone_numbers
+import services.real_names
 import services.registration
 import services.sign_in
 from app import create_app
@@ -156,7 +157,8 @@ MODULES = {
         services.consent_withdrawals,
         services.consents,
         services.counter_codes,
-        services.identity,
+        services.face_checks,
+        services.real_names,
         services.insured_persons,
         services.menu,
         services.orders,

@@ -15,8 +15,9 @@ from sqlalchemy import text
 from providers.aliyun.face import AliyunFace
 from providers.aliyun.line import AliyunLine
 from providers.protocols import FaceVerdict
-from services.identity import prove_name, start_face_check
+from services.face_checks import start_face_check
 from services.identity_asking import ask_face_checks
+from services.real_names import prove_name
 from tests.doors.stories import an_adults_number
 from tests.factories import APP, WECHAT
 from tests.together import at_once

@@ -44,9 +44,11 @@ class Town:
 
         return beijing_date(SystemClock().now()).strftime("%Y-%m")
 
-    def canbao(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def canbao(self, *words: str, typed: str | None = None) -> subprocess.CompletedProcess[str]:
         program = str(Path(sys.executable).with_name("canbao"))
-        return subprocess.run([program, *words], env=self.stack.environment, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            [program, *words], env=self.stack.environment, input=typed, capture_output=True, text=True, check=False
+        )
 
     def settle_in(self, folder: Path) -> None:
         feed = folder / "feed.csv"

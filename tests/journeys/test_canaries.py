@@ -31,9 +31,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-NAMES = {"wechat": "金丝雀甲", "alipay": "金丝雀乙", "third": "金丝雀丙"}
+NAMES = {"wechat": "金丝雀甲", "alipay": "金丝雀乙", "third": "金丝雀丙", "app": "金丝雀戊", "counter": "金丝雀己"}
 NUMBERS = {who: an_id_number(400 + at, born="19770707") for at, who in enumerate(NAMES)}
-PHONE, CARD = "19977007700", "6228480777700077770"
+PHONE, CARD = "19977007700", "6228480777700077772"
+OTHER_CARD = "6228480777700077889"
+APP = "changzhou-hrss-app"
+WISH = "金丝雀甲的姓名应为金丝雀庚"
 
 
 @dataclass
@@ -54,6 +57,15 @@ class Aviary:
         with pytest.raises(PhoneRefusedError) as refusal:
             yield
         self.answers.append(json.dumps(refusal.value.problem, ensure_ascii=False))
+
+    def staff(self, *words: str, typed: str | None = None) -> str:
+        """One of the staff at the operator's own command; what it says is looked at too."""
+        program = str(Path(sys.executable).with_name("canbao"))
+        done = subprocess.run(
+            [program, *words], env=self.stack.environment, input=typed, capture_output=True, text=True, check=False
+        )
+        self.answers.append(said := done.stdout + done.stderr)
+        return said
 
     def phone(self, kind: str) -> Phone:
         program, app_id, _ = PROGRAMS[kind]
@@ -85,7 +97,9 @@ def aviary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aviary]:
         for who, name in NAMES.items():
             aviary.canaries |= {f"{who}: name": name, f"{who}: ID number": NUMBERS[who]}
             aviary.sandbox.register_person(name, NUMBERS[who], phone=PHONE, bank_card=CARD)
-        aviary.canaries |= {"phone": PHONE, "card": CARD} | keys(stack.state_dir / "secrets")
+        aviary.canaries |= {"phone": PHONE, "card": CARD, "other card": OTHER_CARD, "wish": WISH} | keys(
+            stack.state_dir / "secrets"
+        )
         feed = folder / "feed.csv"
         month = requests.get(stack.url("web") + "/healthz", timeout=10).headers["Date"]
         year = re.search(r"\d{4}", month)[0]
@@ -95,10 +109,8 @@ def aviary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aviary]:
         rows.append(f"{NUMBERS['third']},金丝雀丁,110,320402,1,{year}01,2")
         feed.write_text("\n".join(rows) + "\n")
         aviary.canaries["clash: name"] = "金丝雀丁"
-        program = str(Path(sys.executable).with_name("canbao"))
-        for words in (["import", "enrollments", str(feed)], ["assess", "--month", this_month()], ["audit", "chain"]):
-            done = subprocess.run([program, *words], env=stack.environment, capture_output=True, text=True, check=False)
-            aviary.answers.append(done.stdout + done.stderr)
+        aviary.staff("import", "enrollments", str(feed))
+        aviary.staff("assess", "--month", this_month())
         yield aviary
         aviary.sandbox.close()
 
@@ -149,6 +161,73 @@ def live(aviary: Aviary) -> None:
         order = payer.order(person["id"], [bill["id"]])
         payer.pay(order)
         payer.wait_until(order["order_no"], "PAID")
+    live_in_the_app(aviary)
+    live_at_the_counter(aviary)
+    live_by_right(aviary, phone)
+
+
+def live_in_the_app(aviary: Aviary) -> None:
+    """A number proven by SMS, a card that is not one's own, and one that is."""
+    phone = Phone(aviary.stack.url("web"), aviary.sandbox, miniprogram=APP, app_id=APP, platform="app", user_id="")
+    phone.ask_for_code(PHONE)
+    aviary.canaries["app: SMS code"] = f" {aviary.sandbox.sms_code(PHONE)} "
+    with aviary.refused():
+        phone.enter(PHONE)
+    phone.enter(PHONE, register=True)
+    aviary.canaries["app: token"] = phone.token
+    with aviary.refused():
+        phone.enter(PHONE)
+    phone.consent_to("REAL_NAME", "FACE", "BANK_CARD")
+    phone.prove_name(NAMES["app"], NUMBERS["app"])
+    assert phone.prove_face("declined")["state"] == "DECLINED"
+    with aviary.refused():
+        phone.prove_bank_card(CARD[:-1] + "5", PHONE)
+    assert phone.prove_bank_card(OTHER_CARD, PHONE)["state"] == "MISMATCHED"
+    aviary.sandbox.misbehave("*", "server_error", times=1)
+    phone.prove_bank_card(CARD, PHONE)
+    aviary.sandbox.behave()
+    assert phone.prove_bank_card(CARD, PHONE)["verification_state"] == "VERIFIED"
+
+
+def live_at_the_counter(aviary: Aviary) -> None:
+    """A name typed wrongly and then rightly, by staff, for somebody whom no camera knows."""
+    program, app_id, _ = PROGRAMS["wechat"]
+    user = aviary.sandbox.make_user(app_id)
+    aviary.canaries["counter: subject"] = user["subject"]
+    phone = Phone(
+        aviary.stack.url("web"), aviary.sandbox, miniprogram=program, app_id=app_id, platform="wechat", user_id=user["user_id"]
+    )
+    phone.sign_in()
+    phone.consent_to("REAL_NAME")
+    number = NUMBERS["counter"]
+    attest = ("counter", "attest", "--who", "S1024", "--site", "CHANGZHOU")
+    code = phone.counter_code()["code"]
+    assert "attested" not in aviary.staff(*attest, typed=f"{code}\n{NAMES['counter']}\n{number[:-1]}\n")
+    assert "attested" in aviary.staff(*attest, typed=f"{code}\n{NAMES['counter']}\n{number}\n")
+    aviary.staff("counter", "list")
+    assert "confirmed" in aviary.staff("counter", "confirm", "--who", "S2048", typed=f"{code}\ny\n")
+
+
+def live_by_right(aviary: Aviary, phone: Phone) -> None:
+    """All that one may ask about oneself; the copy itself is for its owner, and not among the refusals."""
+    phone.consent_to("PHONE")
+    phone.give_phone()
+    assert NUMBERS["wechat"] in json.dumps(phone.ask("GET", "/personal-data/copy"))
+    for path in ("/personal-data", "/personal-data/accesses", "/messages", "/menu", "/payer-blocks", "/consents", "/me"):
+        aviary.answers.append(json.dumps(phone.ask("GET", path), ensure_ascii=False))
+    wanted = phone.ask("POST", "/personal-data/requests", {"kind": "CORRECT", "wish": WISH})
+    with aviary.refused():
+        phone.ask("POST", "/personal-data/requests", {"kind": "CORRECT", "wish": WISH})
+    aviary.staff("requests", "list")
+    aviary.staff("requests", "answer", wanted["id"], "--refused", "--why", "请携带户口簿到窗口办理。", "--who", "S1024")
+    phone.ask("DELETE", "/me/phone")
+    for consent in phone.ask("GET", "/consents")["consents"]:
+        if consent["purpose"] == "FACE" and not consent.get("withdrawn_at"):
+            phone.ask("DELETE", f"/consents/{consent['id']}")
+    phone.ask("POST", "/personal-data/requests", {"kind": "DELETE"})
+    aviary.staff("retention", "--dry-run")
+    aviary.staff("audit", "chain")
+    aviary.staff("audit", "verify")
 
 
 def throw(aviary: Aviary) -> None:
@@ -172,6 +251,13 @@ def throw(aviary: Aviary) -> None:
             "/insured-persons",
             "/payment-orders",
             "/sessions",
+            "/accounts",
+            "/sms-codes",
+            "/me/phone",
+            "/identity/bank-card-checks",
+            "/identity/counter-checks",
+            "/personal-data/requests",
+            "/notices/readings",
             f"/payment-orders/{word}/cancel",
         ):
             aviary.hears(session.post(f"{web}/api/v1{path}", json=body, headers=headers, timeout=30))
@@ -186,6 +272,8 @@ def throw(aviary: Aviary) -> None:
             "/webhooks/wechat-pay/jiangsu-tax-wechat",
             "/webhooks/alipay/jiangsu-tax-alipay",
             f"/webhooks/alipay/{word}",
+            "/webhooks/identity/aliyun",
+            "/webhooks/wechat-messages/jiangsu-tax-wechat",
         ):
             aviary.hears(
                 session.post(f"{letterbox}{path}", json=body, headers={"Wechatpay-Signature": word.encode().hex()}, timeout=30)

@@ -10,12 +10,14 @@ from tests.journeys.conftest import PROGRAMS
 
 pytestmark = pytest.mark.slow
 
+CARD = "6228481380000000104"
+
 
 def newcomer(town, kind):
     """Somebody whom the platform does not vouch for."""
     program, app_id, _ = PROGRAMS[kind]
     number = an_id_number(next(town._next[kind]), born=f"19{70 + list(PROGRAMS).index(kind)}0101")
-    town.sandbox.register_person("张三", number, phone="13800000000")
+    town.sandbox.register_person("张三", number, phone="13800000000", bank_card=CARD)
     user = town.sandbox.make_user(app_id)
     platform = "alipay" if kind == "alipay" else "wechat"
     phone = Phone(
@@ -43,10 +45,64 @@ def test_a_name_and_a_face_open_the_buttons_and_nothing_less_does(town, kind):
     assert {way["way"]: way["hotline"] for way in failed["ways"]}["COUNTER"] == "12333"
     assert phone.prove_face()["verification_state"] == "VERIFIED"
 
+    assert pays_own_month(town, phone) == "PAID"
+
+
+def pays_own_month(town, phone):
     person, bill = town.own_bill(phone)
     order = phone.order(person, [bill["id"]])
     phone.pay(order)
-    assert phone.wait_until(order["order_no"], "PAID")["lines"][0]["state"] == "PAID"
+    return phone.wait_until(order["order_no"], "PAID")["lines"][0]["state"]
+
+
+def open_ways(told):
+    return {way["way"] for way in told["ways"] if way["available"]}
+
+
+def test_whoever_declines_the_camera_proves_themselves_by_a_bank_card_and_pays(town):
+    phone, number = newcomer(town, "wechat")
+    phone.consent_to("REAL_NAME", "FACE")
+    phone.prove_name("张三", number, "13800000000")
+    declined = phone.prove_face("declined")
+    assert (declined["state"], declined["verification_state"]) == ("DECLINED", "NAME_ID_MATCHED")
+    assert "BANK_CARD" in open_ways(declined)
+
+    with pytest.raises(PhoneRefusedError) as refusal:
+        phone.prove_bank_card(CARD, "13800000000")
+    assert refusal.value.code == "CONSENT_REQUIRED"
+    phone.consent_to("BANK_CARD")
+    assert phone.prove_bank_card("6228481380000000203", "13800000000")["state"] == "MISMATCHED"
+    known = phone.prove_bank_card(CARD, "13800000000")
+    assert (known["state"], known["card"], known["verification_state"]) == ("MATCHED", "****0104", "VERIFIED")
+
+    assert pays_own_month(town, phone) == "PAID"
+
+
+def test_whoever_no_camera_knows_goes_to_the_counter_where_two_of_the_staff_look_and_pays(town):
+    phone, number = newcomer(town, "wechat")
+    phone.consent_to()
+    phone.prove_name("张三", number, "13800000000")
+    for _ in range(5):
+        assert phone.prove_face("failed")["state"] == "FAILED"
+    with pytest.raises(PhoneRefusedError) as refusal:
+        phone.begin_face()
+    assert refusal.value.code == "TOO_MANY_FACE_CHECKS"
+    assert "COUNTER" in open_ways(refusal.value.problem)
+    assert all(way["hotline"] for way in refusal.value.problem["ways"])
+
+    code = phone.counter_code()["code"]
+    # What the clerk types, line by line: the code, and the document in hand.
+    attested = town.canbao("counter", "attest", "--who", "S1024", "--site", "CHANGZHOU", typed=f"{code}\n张三\n{number}\n")
+    assert attested.returncode == 0, attested.stdout + attested.stderr
+    assert phone.me()["capabilities"] == []
+    alone = town.canbao("counter", "confirm", "--who", "S1024", typed=f"{code}\ny\n")
+    assert alone.returncode != 0
+    assert phone.me()["capabilities"] == []
+    both = town.canbao("counter", "confirm", "--who", "S2048", typed=f"{code}\ny\n")
+    assert both.returncode == 0, both.stdout + both.stderr
+
+    assert phone.me()["account"]["verified"] is True
+    assert pays_own_month(town, phone) == "PAID"
 
 
 def test_a_name_that_the_authority_does_not_know_opens_nothing(town):

@@ -21,6 +21,7 @@ from providers.aliyun.face import AliyunFace
 from providers.aliyun.identity import PACKAGE
 from providers.aliyun.line import AliyunLine
 from providers.http import Line
+from providers.keys import KeyFileError
 from providers.protocols import (
     BadSignature,
     FaceAnswer,
@@ -393,3 +394,11 @@ def test_whatever_comes_with_the_token_is_a_reference_or_malformed(query):
         told = fault.reason
 
     assert told in {"no_token", "wrong_token", "malformed"} or re.fullmatch("[!-~]{1,128}", told)
+
+
+@pytest.mark.parametrize("token", ["", "fifteen-letters"])
+def test_a_callback_token_that_could_be_guessed_stops_the_start(token):
+    line = AliyunLine(package=PACKAGE, access_key_id="id", access_key_secret="a-secret", base_url="http://127.0.0.1:9")
+
+    with pytest.raises(KeyFileError, match="face_callback_token_file"):
+        AliyunFace(line=line, scene_id=1, callback_url="https://e", callback_token=token)

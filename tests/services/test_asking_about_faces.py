@@ -13,8 +13,9 @@ from sqlalchemy import text
 from providers.protocols import FaceVerdict, ProviderRefused, ProviderUnreachable
 from services.consent_withdrawals import withdraw_consent
 from services.errors import DeviceRequired, ProviderUnavailable, TooManyFaceChecks
-from services.identity import expire_face_checks, finish_face_check, prove_name, read_face_check, start_face_check
+from services.face_checks import expire_face_checks, finish_face_check, read_face_check, start_face_check
 from services.identity_asking import ask_face_checks, hear_of_face, next_question
+from services.real_names import prove_name
 from services.sign_in import prefer
 from tests.conftest import NOW
 from tests.factories import ALIPAY, APP, WECHAT, an_id_number
@@ -369,7 +370,7 @@ def test_checks_of_a_miniprogram_that_was_taken_out_of_service_only_lapse(world,
 
 
 def test_a_phone_that_presses_without_end_has_so_many_questions_and_the_sweep_asks_on(world, ports, monkeypatch):
-    monkeypatch.setattr("services.identity.FACE_QUESTIONS_A_CHECK", 3)
+    monkeypatch.setattr("services.face_checks.FACE_QUESTIONS_A_CHECK", 3)
     account, check = facing(world)
 
     pressed = [finish_face_check(ports, account=account, check_id=check.id).state for _ in range(7)]

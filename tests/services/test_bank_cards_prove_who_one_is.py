@@ -20,8 +20,9 @@ from services.errors import (
     RequestInFlight,
     TooManyBankCardChecks,
 )
-from services.identity import finish_face_check, prove_name, start_face_check
+from services.face_checks import finish_face_check, start_face_check
 from services.people import parse_card_number
+from services.real_names import prove_name
 from tests.factories import WECHAT
 from tests.together import at_once
 

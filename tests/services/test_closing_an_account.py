@@ -24,9 +24,9 @@ from services.errors import (
     PersonalDataRequestOpen,
     SignInAgain,
 )
-from services.identity import prove_name
 from services.own_data_requests import due_at, list_requests, make_request, take_back
 from services.payments import close_payment
+from services.real_names import prove_name
 from services.sign_in import _hash, authenticate, sign_in
 from tests.factories import ALIPAY, WECHAT, an_id_number
 from tests.together import at_once

@@ -42,7 +42,8 @@ from services.errors import (
     TooManyCounterCodes,
     TooYoung,
 )
-from services.identity import finish_face_check, prove_name, start_face_check
+from services.face_checks import finish_face_check, start_face_check
+from services.real_names import prove_name
 from tests.factories import WECHAT, XINJIANG
 from tests.together import at_once
 

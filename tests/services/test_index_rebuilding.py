@@ -17,8 +17,9 @@ from jobs.seal_commands import seals as seals_group
 from models.people import Person
 from models.tables import metadata
 from providers.protocols import FaceVerdict
-from services.identity import finish_face_check, prove_name, start_face_check
+from services.face_checks import finish_face_check, start_face_check
 from services.index_rebuilding import FOLLOWS, INDEXED, LAPSES, HouseIsOpen, SealsAreBroken, rebuild_indexes
+from services.real_names import prove_name
 from services.sign_in import sign_in
 from tests.factories import WECHAT, World, an_id_number
 

@@ -10,8 +10,9 @@ from config.rulebook import Capability, CapabilityRule, MenuEntry, MenuFunction,
 from providers.protocols import FaceVerdict
 from services.consent_withdrawals import withdraw_consent
 from services.errors import NotFound, RegionMismatch
-from services.identity import finish_face_check, prove_name, start_face_check
+from services.face_checks import finish_face_check, start_face_check
 from services.menu import NOT_BUILT_YET, read_menu
+from services.real_names import prove_name
 from services.sign_in import prefer
 from tests.factories import ALIPAY, WECHAT, XINJIANG
 

@@ -9,8 +9,8 @@ from providers.protocols import BadSignature, ProviderRefused, ProviderUnreachab
 from services import phone_numbers
 from services.consent_withdrawals import withdraw_consent
 from services.errors import ConsentRequired, PhoneNotProven, ProviderUnavailable, WrongWay
-from services.identity import prove_name
 from services.phone_numbers import mask_phone, parse_phone, remove_phone
+from services.real_names import prove_name
 from tests.factories import ALIPAY, APP, WECHAT, World, an_id_number
 
 PRESSED = {WECHAT: {"code": "c"}, ALIPAY: {"response": "r", "sign": "s"}}

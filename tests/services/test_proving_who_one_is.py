@@ -30,8 +30,10 @@ from services.errors import (
     TooManyLookups,
     TooYoung,
 )
-from services.identity import expire_face_checks, finish_face_check, prove_name, read_face_check, start_face_check
+from services.face_checks import expire_face_checks, finish_face_check, read_face_check, start_face_check
+from services.real_names import prove_name
 from services.sign_in import sign_in
+from services.ways import tell_ways
 from tests.factories import ALIPAY, WECHAT
 
 if TYPE_CHECKING:
@@ -111,7 +113,8 @@ def test_a_mismatch_and_an_unknown_person_look_the_same(world, ports, word):
     with pytest.raises(NameIdMismatch) as refusal:
         name_of(ports, account)
 
-    assert refusal.value.facts == {}
+    # Where people help, which is the same for everybody, and nothing of the record.
+    assert refusal.value.facts == {"ways": tell_ways(ports, account=account)}
     assert refusal.value.said == NameIdMismatch.detail
     assert stands(world, account) == ("NONE", False)
 
@@ -123,7 +126,8 @@ def test_a_name_other_than_the_record_is_the_same_mismatch(world, ports):
     with pytest.raises(NameIdMismatch) as refusal:
         name_of(ports, account)
 
-    assert (refusal.value.facts, refusal.value.said) == ({}, NameIdMismatch.detail)
+    assert refusal.value.facts == {"ways": tell_ways(ports, account=account)}
+    assert refusal.value.said == NameIdMismatch.detail
 
 
 @pytest.mark.parametrize("fault", [ProviderUnreachable("down"), ProviderRefused("QUOTA")])
@@ -175,6 +179,20 @@ def test_five_names_a_day_and_midnight_in_beijing_brings_five_more(world, ports,
 
     with pytest.raises(NameIdMismatch):
         name_of(ports, account)
+
+
+def test_whoever_the_authority_does_not_match_is_told_where_people_help(world, ports):
+    account = newcomer(world)
+    ports.names.verdicts[ZHANG[1]] = NameVerdict.MISMATCH
+    told = []
+    for _ in range(6):
+        with pytest.raises((NameIdMismatch, TooManyLookups)) as refusal:
+            name_of(ports, account)
+        told.append((refusal.value.code, [way["way"] for way in refusal.value.facts["ways"] if way["available"]]))
+        assert all(way["hotline"] for way in refusal.value.facts["ways"])
+        assert "参保人" not in refusal.value.said
+
+    assert told == [("NAME_ID_MISMATCH", ["COUNTER", "FAMILY"])] * 5 + [("TOO_MANY_LOOKUPS", ["COUNTER", "FAMILY"])]
 
 
 # Consents come first.

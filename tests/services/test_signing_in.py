@@ -108,7 +108,13 @@ def test_an_unknown_token_is_nobody(ports, token):
 
 
 @pytest.mark.parametrize(
-    ("fault", "refusal"), [(ProviderRefused("40029"), CodeRefused), (ProviderUnreachable("down"), ProviderUnavailable)]
+    ("fault", "refusal"),
+    [
+        (ProviderRefused("40029"), CodeRefused),
+        # Their quota, or our own secret: a new code would not do either.
+        (ProviderRefused("45011", permanent=False), ProviderUnavailable),
+        (ProviderUnreachable("down"), ProviderUnavailable),
+    ],
 )
 def test_a_code_that_buys_nothing_makes_no_account(world, ports, fault, refusal):
     ports.logins[WECHAT].fails.append(("sign_in", fault))

@@ -18,9 +18,10 @@ from services.errors import (
     NotFound,
     RealNameRequired,
 )
-from services.identity import finish_face_check, prove_name, read_face_check, start_face_check
+from services.face_checks import finish_face_check, read_face_check, start_face_check
 from services.insured_persons import Named, add_insured_person, list_insured_persons
 from services.order_views import read_order
+from services.real_names import prove_name
 from services.sign_in import capabilities_of, sign_in
 from tests.factories import ALIPAY, WECHAT, an_id_number
 

@@ -9,7 +9,7 @@ import pytest
 
 from config.rulebook import Agency, Capability, CapabilityRule, Rulebook
 from services.bank_card_checks import check_bank_card
-from services.identity import prove_name
+from services.real_names import prove_name
 from services.sign_in import prefer
 from services.ways import ways_on
 from tests.factories import ALIPAY, WECHAT, XINJIANG

@@ -1,7 +1,4 @@
-"""Identity: a typed name matched by the authority, then a face matched by the platform, or a platform that vouches.
-
-Faces are judged by the platform's server alone: whatever a phone or a callback says only makes us ask.
-"""
+"""Face checks: begun here, judged by the platform's server alone. Whatever a phone or a callback says only makes us ask."""
 
 from __future__ import annotations
 
@@ -15,38 +12,25 @@ from sqlalchemy.exc import IntegrityError
 
 from config.clock import day_start
 from config.logs import logger
-from models.audit import PersonalDataAccess
 from models.base import constraint_of, new_id, new_number
 from models.identity import FaceCheck, FaceCheckState, IdentityVerification, VerificationState
-from providers.protocols import NameVerdict, ProviderError, ProviderRefused, ProviderUnreachable, RealName
-from services.consents import is_taken_back, require_consent
+from providers.protocols import ProviderError
+from services.consents import require_consent
 from services.errors import (
     AlreadyVerified,
-    BusinessError,
-    ConsentRequired,
     DeviceRequired,
-    NameIdMismatch,
     NotAvailableOnline,
     NotFound,
     ProviderUnavailable,
     RealNameRequired,
     RequestInFlight,
     TooManyFaceChecks,
-    TooManyLookups,
-    TooYoung,
 )
 from services.idempotency import Asked, fingerprint, forget_result, keep_result, known_result, made_once
 from services.identity_asking import ask_about_face, next_question, open_started, seal_started, write_verdict
-from services.insured_persons import add_self
-from services.people import ADULT_ACCOUNT_YEARS, parse_id_number, parse_name
-from services.phone_numbers import open_proven_phone
-from services.probing import forget_miss, note_miss
 from services.verification import (
     abandon_open_checks,
-    clashes,
-    keep_given,
     open_given,
-    person_of,
     verification_of,
 )
 from services.ways import advice_after, tell_ways, ways_on, ways_to_tell
@@ -64,113 +48,10 @@ log = logger(__name__)
 FACE_CHECKS_A_DAY: Final = 5
 FACE_PRESSES_A_DAY: Final = 30
 """With those that a platform would not start, for want of an answer or of a sound device."""
-NAME_CHECKS_A_DAY: Final = 5
-NUMBER_TRIED_TOO_OFTEN: Final = (
-    "为保护个人信息，此身份证号码近日核对次数过多，请明天再试，或携带身份证到窗口核验，咨询电话12333。"
-)
 FACE_QUESTIONS_A_CHECK: Final = 100
 """That one phone may have us ask: more than anybody's patience, and too few to keep others from the platform."""
 FACE_CHECK_LIFE: Final = timedelta(minutes=15)
 """Single use and short (domain §6.2); the platform's own hour ends sooner for us."""
-
-
-def vouch_by_platform(ports: Ports, session: Session, *, account: Account, person: RealName, now: datetime) -> None:
-    """A platform that real-named its own users brings the identity (R-CZ-53). A child, or a clash with the record, is not verified.
-
-    The phone is told nothing of the reason here: the ordinary way stays open and gives its own answer.
-    """
-    verification = verification_of(session, account=account, now=now)
-    if verification.state == VerificationState.VERIFIED:
-        return
-    if is_taken_back(session, account_id=account.id, purpose="REAL_NAME"):
-        log.info("identity.not_vouched", why=ConsentRequired.code)
-        return
-    try:
-        name = parse_name(person.name)
-        number = parse_id_number(person.id_number, today=ports.today())
-    except BusinessError as fault:
-        log.info("identity.not_vouched", why=fault.code)
-        return
-    if number.age_on(ports.today()) < ADULT_ACCOUNT_YEARS:
-        log.info("identity.not_vouched", why=TooYoung.code)
-        return
-    given = RealName(name=name, id_number=number.text)
-    found = person_of(ports, session, given, now=now)
-    if found is None:
-        log.info("identity.not_vouched", why=NameIdMismatch.code)
-        return
-    keep_given(ports, verification, given)
-    verification.verify(method="alipay_account", who=f"account:{account.id}", at=now)
-    account.person_id = found.id
-    add_self(session, account=account, person_id=found.id, now=now)
-
-
-def prove_name(ports: Ports, *, account: Account, name: str, id_number: str, phone: str | None) -> IdentityVerification:
-    """Have the authority match name, ID number and phone (R-CZ-44): the one given, or else the account's proven one.
-
-    Raises ConsentRequired, NameMalformed, IdNumberMalformed, TooYoung, AlreadyVerified, NameIdMismatch, TooManyLookups,
-    ProviderUnavailable. What was typed is sealed; a mismatch tells nothing of what is on record.
-    """
-    now = ports.now()
-    given = RealName(name=parse_name(name), id_number=(number := parse_id_number(id_number, today=ports.today())).text)
-    if number.age_on(ports.today()) < ADULT_ACCOUNT_YEARS:
-        raise TooYoung
-    with ports.begin() as session:
-        require_consent(session, account_id=account.id, purpose="REAL_NAME")
-        verification = verification_of(session, account=account, now=now)
-        if verification.state == VerificationState.VERIFIED:
-            raise AlreadyVerified
-        _count_name_check(session, account=account, now=now)
-        index = ports.seals.index("id_number", given.id_number)
-        miss = note_miss(session, account_id=account.id, id_index=index, now=now, detail=NUMBER_TRIED_TOO_OFTEN)
-        phone = phone or open_proven_phone(ports, session, account=account, purpose="name_check_phone", now=now)
-    try:
-        verdict = ports.names.check(given, phone=phone)
-    except (ProviderUnreachable, ProviderRefused):
-        with ports.begin() as session:
-            forget_miss(session, miss)
-        raise ProviderUnavailable from None
-    if verdict is not NameVerdict.MATCH:
-        raise NameIdMismatch
-    with ports.begin() as session:
-        forget_miss(session, miss)
-        verification = verification_of(session, account=account, now=now)
-        if verification.state == VerificationState.VERIFIED:
-            raise AlreadyVerified
-        # Taken back while the authority was asked: then nothing of the name is kept.
-        require_consent(session, account_id=account.id, purpose="REAL_NAME")
-        if clashes(ports, session, given):
-            raise NameIdMismatch
-        abandon_open_checks(session, account=account, now=now)
-        keep_given(ports, verification, given)
-        verification.match_name(who=f"account:{account.id}", at=now)
-        session.flush()
-        session.expunge_all()
-    return verification
-
-
-def _count_name_check(session: Session, *, account: Account, now: datetime) -> None:
-    """Each try costs money at the authority and could be a guess: five a day, counted before the call."""
-    tries = session.scalar(
-        select(func.count()).where(
-            PersonalDataAccess.subject_table == "accounts",
-            PersonalDataAccess.subject_id == account.id,
-            PersonalDataAccess.purpose == "name_check",
-            PersonalDataAccess.at >= day_start(now),
-        )
-    )
-    if (tries or 0) >= NAME_CHECKS_A_DAY:
-        raise TooManyLookups
-    session.add(
-        PersonalDataAccess(
-            subject_table="accounts",
-            subject_id=account.id,
-            columns="name,id_number",
-            purpose="name_check",
-            who=f"account:{account.id}",
-            at=now,
-        )
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
