@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import random
 import select
 import socket
 import time
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 GENERATORS: Final = 2
 ANSWER_WITHIN_SECONDS: Final = 30
+REQUESTS_A_CONNECTION: Final = (20, 60)
+"""Then another takes its place: a connection belongs to one worker for life, and eight that live long are seldom dealt out evenly."""
 
 
 class LoadFault(Exception):
@@ -153,6 +156,9 @@ class _Driver:
         self.todo = deque(notices)
         self.poll = select.epoll()
         self.sockets: dict[int, socket.socket] = {}
+        self.left: dict[int, int] = {}
+        """How many more requests each connection takes."""
+        self.dice = random.Random(job.seed)
         self.busy: dict[int, tuple[Sealed, float]] = {}
         self.idle: list[int] = [self._connect() for _ in range(job.connections)]
         self.driven = Driven(0, 0)
@@ -194,6 +200,7 @@ class _Driver:
         made = socket.create_connection(("127.0.0.1", self.job.port), timeout=ANSWER_WITHIN_SECONDS)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sockets[made.fileno()] = made
+        self.left[made.fileno()] = self.dice.randint(*REQUESTS_A_CONNECTION)
         self.poll.register(made.fileno(), select.EPOLLIN)
         return made.fileno()
 
@@ -220,7 +227,8 @@ class _Driver:
         else:
             status = answer[9:12].decode("ascii", "replace")
             self.driven.refused[status] = self.driven.refused.get(status, 0) + 1
-        if b"\r\nConnection: close" in answer:
+        self.left[number] -= 1
+        if self.left[number] == 0 or b"\r\nConnection: close" in answer:
             self._drop(number)
             number = self._connect()
         self.idle.append(number)
