@@ -202,7 +202,7 @@ class Bench:
 
     def _wait_for_empty_inbox(self, connection: psycopg.Connection[Any]) -> None:
         deadline = time.monotonic() + EMPTY_INBOX_WITHIN_SECONDS
-        while connection.execute("SELECT 1 FROM notices WHERE state = 'WAITING' LIMIT 1").fetchone():
+        while connection.execute("SELECT 1 FROM notices WHERE state = 'WAITING' ORDER BY id LIMIT 1").fetchone():
             assert time.monotonic() < deadline, f"settle falls behind without end: {self.machines.log('settle')}"
             time.sleep(0.1)
 
