@@ -21,7 +21,7 @@ from services.errors import AlreadyVerified, NotFound, RealNameRequired, Request
 from services.idempotency import Asked, fingerprint, keep_result, known_result, made_once
 from services.people import mask_card_number, parse_card_number
 from services.verification import become, given_of, leave_face, verification_of
-from services.ways import BANK_CARD_CHECKS_A_DAY, bank_card_tries, ways_on, ways_to_tell
+from services.ways import may_try_bank_card, ways_on, ways_to_tell
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -106,7 +106,7 @@ def _begin_check(ports: Ports, *, account: Account, card: str, asked: Asked) -> 
             raise AlreadyVerified
         if not verification.has_matched_name:
             raise RealNameRequired
-        if bank_card_tries(session, account=account, now=now) >= BANK_CARD_CHECKS_A_DAY:
+        if not may_try_bank_card(session, account=account, now=now):
             raise TooManyBankCardChecks(ways=ways_to_tell(ports, session, account=account))
         leave_face(session, account=account, verification=verification, now=now)
         session.add(BankCardCheck(id=check_id, account_id=account.id, card_masked=mask_card_number(card), created_at=now))

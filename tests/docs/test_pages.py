@@ -165,7 +165,7 @@ def test_decisions_are_numbered_without_gaps_and_all_stand_in_the_index():
 
 
 def test_every_number_of_the_guards_is_the_codes_own():
-    from services import face_checks, insured_persons, orders, probing, real_names
+    from services import face_checks, insured_persons, orders, probing, real_names, ways
 
     page = text_of(DOCS / "explanation" / "under-load-and-abuse.md")
     table = [int(cell) for cell in re.findall(r"\| (\d+) \|$", page, re.MULTILINE)]
@@ -178,6 +178,8 @@ def test_every_number_of_the_guards_is_the_codes_own():
         face_checks.FACE_CHECKS_A_DAY,
         face_checks.FACE_PRESSES_A_DAY,
         face_checks.FACE_QUESTIONS_A_CHECK,
+        ways.BANK_CARD_CHECKS_A_DAY,
+        ways.BANK_CARD_PRESSES_A_DAY,
     ]
     assert f"lapses after {orders.STRANGERS_ORDER_LIFE.seconds // 60} minutes" in page
     assert f"one's own after {orders.OWN_ORDER_LIFE.seconds // 60}" in page

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.slow
 NAMES = {"wechat": "金丝雀甲", "alipay": "金丝雀乙", "third": "金丝雀丙", "app": "金丝雀戊", "counter": "金丝雀己"}
 NUMBERS = {who: an_id_number(400 + at, born="19770707") for at, who in enumerate(NAMES)}
 PHONE, CARD = "19977007700", "6228480777700077772"
-OTHER_CARD = "6228480777700077889"
+OTHER_CARD, OTHER_PHONE = "6228480777700077889", "19977007799"
 APP = "changzhou-hrss-app"
 WISH = "金丝雀甲的姓名应为金丝雀庚"
 
@@ -96,10 +96,14 @@ def aviary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aviary]:
         aviary = Aviary(stack, Sandbox(stack.url("sandbox")))
         for who, name in NAMES.items():
             aviary.canaries |= {f"{who}: name": name, f"{who}: ID number": NUMBERS[who]}
-            aviary.sandbox.register_person(name, NUMBERS[who], phone=PHONE, bank_card=CARD)
-        aviary.canaries |= {"phone": PHONE, "card": CARD, "other card": OTHER_CARD, "wish": WISH} | keys(
-            stack.state_dir / "secrets"
-        )
+            aviary.sandbox.register_person(name, NUMBERS[who], phone=PHONE, bank_card=CARD if who == "app" else None)
+        aviary.canaries |= {
+            "phone": PHONE,
+            "card": CARD,
+            "other card": OTHER_CARD,
+            "other phone": OTHER_PHONE,
+            "wish": WISH,
+        } | keys(stack.state_dir / "secrets")
         feed = folder / "feed.csv"
         month = requests.get(stack.url("web") + "/healthz", timeout=10).headers["Date"]
         year = re.search(r"\d{4}", month)[0]
@@ -179,10 +183,11 @@ def live_in_the_app(aviary: Aviary) -> None:
         phone.enter(PHONE)
     phone.consent_to("REAL_NAME", "FACE", "BANK_CARD")
     phone.prove_name(NAMES["app"], NUMBERS["app"])
-    assert phone.prove_face("declined")["state"] == "DECLINED"
+    phone.prove_face("failed")
     with aviary.refused():
         phone.prove_bank_card(CARD[:-1] + "5", PHONE)
-    assert phone.prove_bank_card(OTHER_CARD, PHONE)["state"] == "MISMATCHED"
+    assert phone.prove_bank_card(OTHER_CARD, PHONE)["state"] == "UNAVAILABLE"
+    assert phone.prove_bank_card(CARD, OTHER_PHONE)["state"] == "MISMATCHED"
     aviary.sandbox.misbehave("*", "server_error", times=1)
     phone.prove_bank_card(CARD, PHONE)
     aviary.sandbox.behave()

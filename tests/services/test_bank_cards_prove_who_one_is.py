@@ -175,6 +175,20 @@ def test_five_tries_a_day_of_beijing_and_a_silent_bank_is_not_counted(world, por
     assert press(ports, account).state == "MISMATCHED"
 
 
+def test_cards_that_no_bank_knows_end_for_the_day_too(world, ports, clock):
+    account = named(world)
+    says(ports, CardVerdict.UNAVAILABLE)
+    for left in range(19, -1, -1):
+        told = press(ports, account)
+        assert [way.available for way in told.ways if way.way == "BANK_CARD"] == [left > 0]
+
+    with pytest.raises(TooManyBankCardChecks):
+        press(ports, account)
+    assert len(ports.cards.asked("check")) == 20
+    clock.move(days=1)
+    assert press(ports, account).state == "UNAVAILABLE"
+
+
 def test_tries_are_counted_before_the_bank_is_asked(world, ports):
     account = named(world)
     says(ports, CardVerdict.MISMATCH)
