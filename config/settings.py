@@ -195,7 +195,7 @@ def load_partners(path: Path) -> Partners:
     try:
         given: Any = read_yaml(path)
         partners = Partners.model_validate(given)
-    except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as fault:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as fault:
         raise SettingsFault(f"{path.name}: cannot be read: {fault}") from None
     except ValidationError as fault:
         raise SettingsFault(

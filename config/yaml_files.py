@@ -26,5 +26,10 @@ class _EachKeyOnce(_Loader):  # type: ignore[misc]  # libyaml's where it was bui
 
 
 def read_yaml(path: Path) -> Any:
-    """Read one document, UTF-8. Raises OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError."""
-    return yaml.load(path.read_text(encoding="utf-8"), Loader=_EachKeyOnce)  # noqa: S506 - a safe loader
+    """Read one document, UTF-8. Raises OSError, UnicodeDecodeError, yaml.YAMLError."""
+    text = path.read_text(encoding="utf-8")
+    try:
+        return yaml.load(text, Loader=_EachKeyOnce)  # noqa: S506 - a safe loader
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, ValueError) as fault:
+        # What the library lets out of its own readers of numbers and dates: 2026-13-45, 9:9:9:… and `!!bool maybe`.
+        raise yaml.YAMLError(f"a value cannot be read: {fault}") from None

@@ -43,7 +43,19 @@ def test_everything_else_is_read_as_yaml_says(tmp_path, text, read):
     assert read_yaml(tmp_path / "file.yaml") == read
 
 
-@pytest.mark.parametrize("text", ["a: !!python/object/apply:os.getpid []", "a: [1", "? [a]\n: 1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: !!python/object/apply:os.getpid []",
+        "a: [1",
+        "? [a]\n: 1",
+        "a: 2026-13-45",
+        "a: !!bool maybe",
+        "a: !!timestamp soon",
+        f"a: {':'.join(['59'] * 200)}.0",
+        "[" * 5_000,
+    ],
+)
 def test_what_is_no_plain_data_is_a_fault_of_the_file(tmp_path, text):
     (tmp_path / "file.yaml").write_text(text)
 
