@@ -2,6 +2,7 @@
 
 from models import (
     accounts,
+    applications,
     audit,
     bills,
     consents,
@@ -22,6 +23,7 @@ metadata = Base.metadata
 
 __all__ = [
     "accounts",
+    "applications",
     "audit",
     "bills",
     "consents",
