@@ -23,7 +23,7 @@ from config.rulebook import load_rulebook
 from config.settings import HOME, Aliyun, Merchant, Miniprogram, Settings, SettingsFault, load_settings
 from jobs.commands import COMMANDS
 from miniprogram_api.errors import DOOR_CODES, STATUS
-from models import bills, enrollments, identity, inbox, journal, messages, orders, payments, personal_data
+from models import applications, bills, enrollments, identity, inbox, journal, messages, orders, payments, personal_data
 from models.base import Base, Stateful
 from services import enrollment_feed
 from services.errors import BusinessError, Kind
@@ -260,6 +260,7 @@ MACHINES = {
     identity.BankCardCheck: (identity.BankCardCheckState, identity),
     identity.CounterCheck: (identity.CounterCheckState, identity),
     inbox.Notice: (inbox.NoticeState, inbox),
+    applications.EnrollmentApplication: (applications.ApplicationState, applications),
     personal_data.PersonalDataRequest: (personal_data.RequestState, personal_data),
     messages.Message: (messages.MessageState, messages),
 }

@@ -89,6 +89,8 @@ class EnrollmentApplication(Stateful, Base):
         CheckConstraint("state NOT IN ('REJECTED', 'RETURNED') OR decision_reason IS NOT NULL", name="no_has_a_reason"),
         Index(None, "account_id", "created_at"),
         Index(None, "person_id"),
+        Index(None, "copied_from_id", postgresql_where=text("copied_from_id IS NOT NULL")),
+        Index(None, "joint_case_id", postgresql_where=text("joint_case_id IS NOT NULL")),
         Index(
             "ix_enrollment_applications_queue",
             "region",
@@ -127,7 +129,7 @@ class EnrollmentApplication(Stateful, Base):
     region: Mapped[str]
     joint_case_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("joint_cases.id"))
     copied_from_id: Mapped[uuid.UUID | None] = mapped_column(
-        ForeignKey("enrollment_applications.id", name="fk_enrollment_applications_copied_from")
+        ForeignKey("enrollment_applications.id", name="fk_enrollment_applications_copied_from", ondelete="SET NULL")
     )
     """The rejected or withdrawn one whose data were taken over."""
     version: Mapped[int] = mapped_column(default=1)
@@ -281,11 +283,13 @@ class ApplicationDocument(Base):
             unique=True,
             postgresql_where=text("live"),
         ),
+        Index(None, "application_id"),
         CheckConstraint("byte_count > 0", name="not_empty"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
-    application_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("enrollment_applications.id", ondelete="CASCADE"))
+    application_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("enrollment_applications.id", ondelete="SET NULL"))
+    """Empty once the application was erased: the row stays until its picture is gone too, or nobody would know of the picture."""
     kind: Mapped[str]
     media_type: Mapped[str]
     byte_count: Mapped[int]
@@ -296,6 +300,7 @@ class ApplicationDocument(Base):
     scanned_at: Mapped[datetime | None]
     """When a virus scanner let it pass; empty where none is configured."""
     live: Mapped[bool] = mapped_column(default=True)
-    """False once another took its place or the application is gone; the sweep then takes the picture away."""
+    """False once another took its place or the application was withdrawn. The sweep takes the picture away then, and where
+    `application_id` is empty."""
     uploaded_at: Mapped[datetime]
     erased_at: Mapped[datetime | None]

@@ -9,6 +9,7 @@ from sqlalchemy import delete, func, or_, select, update
 
 from config.clock import day_start
 from models.accounts import Account, AccountSession, IdempotencyKey
+from models.applications import ApplicationState, EnrollmentApplication, JointCase
 from models.audit import PersonalDataAccess
 from models.consents import Consent
 from models.identity import CounterCheck, CounterCheckState, FaceCheck, IdentityVerification
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 KEPT: Final = (
     ("缴费订单、支付和退款记录", "社会保险法第74条：缴费记录须完整、准确保存"),
     ("参保登记、应缴账单和缴费记录", "社会保险法第74条：参保人员的权益记录"),
+    ("已提交并有审核结果的参保申请和材料", "社会保险业务档案管理规定：参保登记材料须按期限保存"),
     ("账簿分录和支付通知", "会计法第23条：会计资料须妥善保管"),
     ("各项操作的办理轨迹和核验结果（不含姓名、证件号码）", "个人信息保护法第54条、第56条：合规审计和处理情况记录"),
     ("同意和告知的证据（不含姓名、手机号码）", "个人信息保护法第14条、第69条：须能证明已取得同意"),
@@ -43,6 +45,13 @@ KEPT: Final = (
 LIVE_ORDERS: Final = (OrderState.CREATED, OrderState.PREPAY, OrderState.UNKNOWN)
 LIVE_PAYMENTS: Final = (PaymentState.CREATED, PaymentState.OPEN)
 INDEX_BYTES: Final = 32
+HANDED_IN: Final = (ApplicationState.SUBMITTED, ApplicationState.UNDER_REVIEW, ApplicationState.RETURNED)
+UNDECIDED: Final = (ApplicationState.DRAFT, ApplicationState.DOCUMENTS_READY, ApplicationState.WITHDRAWN)
+"""Nobody decided on these, so nothing asks for keeping them: they go with the account."""
+
+
+KEEP_THEIR_PERSON: Final = frozenset({"enrollment_applications", "joint_cases"})
+"""What is left of these when an account ends is the registrar's archive, and names its person."""
 
 
 def lock_account(session: Session, *, account: Account, now: datetime) -> Account:
@@ -72,6 +81,14 @@ def what_is_in_the_way(session: Session, *, account: Account, now: datetime) -> 
     )
     if under_way:
         return f"您有{under_way}笔订单正在支付，请先在“我的订单”中完成或取消，再申请注销。"
+    waiting = session.scalar(
+        select(func.count()).where(
+            EnrollmentApplication.account_id == account.id, EnrollmentApplication.state.in_(HANDED_IN)
+        )
+    )
+    if waiting:
+        # Withdrawn in silence, it would cost somebody months of insurance; decided later, it would reach nobody.
+        return f"您有{waiting}件参保申请正在办理，请先在“办件状态”中撤回，或等审核有结果后，再申请注销。"
     if account.person_id is None and _tries_today(session, account=account, now=now):
         # Or closing and coming back would begin the day's five tries anew, as often as anybody likes.
         return "您今天尝试过身份核验，为防止他人反复试探，请明天再申请注销。"
@@ -94,6 +111,7 @@ def close_account(ports: Ports, session: Session, *, account: Account, now: date
     """Overwrite what identifies the holder and end what lives on it. The account is locked; nothing is in the way."""
     _end_identity(session, account=account, now=now)
     _end_what_lives(session, account=account, now=now)
+    _end_applications(session, account=account)
     _end_requests(session, account=account, now=now)
     account.closed_at = now
     # A seal of noise, not an empty one: whoever seals rows anew under another key finds a seal as everywhere.
@@ -155,6 +173,14 @@ def _end_what_lives(session: Session, *, account: Account, now: datetime) -> Non
         session.execute(delete(table).where(table.account_id == mine))
 
 
+def _end_applications(session: Session, *, account: Account) -> None:
+    """Drafts and withdrawn applications go; their pictures are taken away by the sweep that finds them without an application."""
+    each = EnrollmentApplication
+    session.execute(delete(each).where(each.account_id == account.id, each.state.in_(UNDECIDED)))
+    used = select(each.joint_case_id).where(each.joint_case_id.is_not(None))
+    session.execute(delete(JointCase).where(JointCase.account_id == account.id, JointCase.id.not_in(used)))
+
+
 def _end_requests(session: Session, *, account: Account, now: datetime) -> None:
     """Other wishes end with the account; what they said is erased."""
     for request in session.scalars(
@@ -199,7 +225,7 @@ def _others_need(session: Session, *, person_id: uuid.UUID, account_id: uuid.UUI
             found = select(func.count()).select_from(table).where(column == person_id)
             if table.name == "accounts":
                 found = found.where(table.c.id != account_id)
-            elif "account_id" in table.columns:
+            elif "account_id" in table.columns and table.name not in KEEP_THEIR_PERSON:
                 found = found.where(table.c.account_id != account_id)
             if session.scalar(found):
                 return True

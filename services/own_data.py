@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from models.accounts import Account
+from models.applications import EnrollmentApplication
 from models.people import Person
 from models.personal_data import PersonalDataRequest
 from services import own_data_rows as rows
@@ -72,6 +73,10 @@ KINDS: Final = (
     _kind("orders", "我的订单和支付", PAY, OURS, "payments", "payment_orders", "payment_order_lines", of=rows.orders),
     _kind("refunds", "退款", "退还多缴的费用", "支付平台提供", "refunds", of=rows.refunds),
     _kind("enrollments", "参保登记", PAY, REGISTRAR, "enrollments", of=rows.enrollments),
+    _kind("applications", "参保申请", "办理参保登记", ME, "enrollment_applications", of=rows.applications),
+    _kind("application_items", "申请的险种", "办理参保登记", ME, "application_items", of=rows.application_items),
+    _kind("application_documents", "申请材料（不含照片）", "办理参保登记", ME, "application_documents", of=rows.application_documents),
+    _kind("joint_cases", "联合办件", "办理参保登记", OURS, "joint_cases", of=rows.joint_cases),
     _kind("bills", "应缴账单", PAY, OURS, "contribution_bills", of=rows.bills),
     _kind("records", "缴费记录", "记录您的缴费权益", OURS, "contribution_records", of=rows.records),
     _kind("messages", "消息", "告知办理结果", OURS, "messages", of=rows.messages),
@@ -162,7 +167,22 @@ def _open_all(ports: Ports, session: Session, *, account: Account, whose: Whose,
         {"id": str(wish.id), **open_personal(ports, session, wish, "wish", purpose="own_copy", who=who, now=now)}
         for wish in wishes
     ]
+    opened["applications"] = _open_applications(ports, session, whose=whose, who=who, now=now)
     return opened
+
+
+def _open_applications(ports: Ports, session: Session, *, whose: Whose, who: str, now: datetime) -> list[dict[str, Any]]:
+    """What was declared in applications, and what a reviewer said about them."""
+    each = EnrollmentApplication
+    found = select(each).where(
+        each.person_id == whose.person_id, or_(each.details_sealed.is_not(None), each.remark_sealed.is_not(None))
+    )
+    told = []
+    for row in session.scalars(found.order_by(each.id)):
+        columns = [name for name in ("details", "remark") if getattr(row, f"{name}_sealed") is not None]
+        words = open_personal(ports, session, row, *columns, purpose="own_copy", who=who, now=now)
+        told.append({"case_no": row.case_no, **words})
+    return told
 
 
 def _pieces(ports: Ports, *, account: Account, opened: dict[str, Any], now: datetime) -> Iterator[str]:

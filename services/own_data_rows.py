@@ -14,6 +14,7 @@ from sqlalchemy.orm import aliased
 
 from config.months import YearMonth
 from models.accounts import Account, AccountSession, SmsCode
+from models.applications import ApplicationDocument, ApplicationItem, EnrollmentApplication, JointCase
 from models.audit import PersonalDataAccess
 from models.bills import ContributionBill, ContributionRecord
 from models.consents import Consent, NoticeReading
@@ -171,6 +172,36 @@ def enrollments(whose: Whose) -> Rows:
     return select(*columns).where(each.person_id == whose.person_id).order_by(each.id.desc())
 
 
+def applications(whose: Whose) -> Rows:
+    each = EnrollmentApplication
+    columns = (
+        each.case_no, each.kind, each.state, each.region, each.pooling_area, each.agency, each.hukou_division,
+        each.residence_division, each.change_reason, each.effective_month, each.submitted_at, each.due_at, each.decided_at,
+        each.decision_reason, each.created_at, each.updated_at,
+    )  # fmt: skip
+    return select(*columns).where(each.person_id == whose.person_id).order_by(each.id.desc())
+
+
+def application_items(whose: Whose) -> Rows:
+    each = ApplicationItem
+    columns = (EnrollmentApplication.case_no, each.insurance_type, each.tier_plan, each.tier, each.declared_wage_fen)
+    joined = select(*columns).join(EnrollmentApplication, EnrollmentApplication.id == each.application_id)
+    return joined.where(each.person_id == whose.person_id).order_by(each.application_id.desc(), each.insurance_type)
+
+
+def application_documents(whose: Whose) -> Rows:
+    each = ApplicationDocument
+    columns = (EnrollmentApplication.case_no, each.kind, each.media_type, each.byte_count, each.uploaded_at, each.erased_at)
+    joined = select(*columns).join(EnrollmentApplication, EnrollmentApplication.id == each.application_id)
+    return joined.where(EnrollmentApplication.person_id == whose.person_id).order_by(each.id.desc())
+
+
+def joint_cases(whose: Whose) -> Rows:
+    each = JointCase
+    columns = (each.case_no, each.region, each.resident_scheme, each.created_at)
+    return select(*columns).where(each.person_id == whose.person_id).order_by(each.id.desc())
+
+
 def bills(whose: Whose) -> Rows:
     each = ContributionBill
     columns = (each.bill_no, each.insurance_type, each.coverage_month, each.kind, each.amount_fen, each.state, each.issued_at)
@@ -218,7 +249,7 @@ def requests(whose: Whose) -> Rows:
 
 
 SUBJECTS: Final[Mapping[str, Any]] = {
-    each.__tablename__: each for each in (IdentityVerification, CounterCheck, PersonalDataRequest)
+    each.__tablename__: each for each in (IdentityVerification, CounterCheck, PersonalDataRequest, EnrollmentApplication)
 }
 """Tables beside accounts and persons whose rows are opened: each belongs to an account, and through it to a person."""
 
@@ -254,7 +285,14 @@ def _months() -> ScalarSelect[Any]:
 
 # --- what a row looks like
 
-COLUMNS: Final = {"name": "姓名", "id_number": "身份证号码", "phone": "手机号码", "wish": "更正的内容"}
+COLUMNS: Final = {
+    "name": "姓名",
+    "id_number": "身份证号码",
+    "phone": "手机号码",
+    "wish": "更正的内容",
+    "details": "参保申请中填写的信息",
+    "remark": "审核意见",
+}
 PURPOSES: Final = {
     "name_check": "实名核验",
     "name_check_phone": "实名核验",
@@ -268,7 +306,7 @@ PURPOSES: Final = {
     "request_answer": "办理您的个人信息请求",
 }
 """Why something was opened, as services write it → as the person reads it. A test finds every purpose in the services."""
-MONTH_COLUMNS: Final = frozenset({"coverage_month", "start_month", "end_month"})
+MONTH_COLUMNS: Final = frozenset({"coverage_month", "start_month", "end_month", "effective_month"})
 
 
 def shown(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:

@@ -33,6 +33,8 @@ WHAT_IS_LOST: Final = {
     "subject": "these accounts sign in, but no payment and no face check can be opened for them",
     "phone": "no SMS reaches these numbers; signing in by them goes on, and a new proof seals them anew",
     "wish": "what these people want corrected has to be asked for again",
+    "details": "what was declared in these applications has to be declared again; states, insurances and decisions stand in columns",
+    "remark": "what reviewers wrote beside their reasons can no longer be read; the reasons stand in columns",
     "request": "a payment whose first try had no answer cannot be sent again: it lapses, and the person orders anew; asking, closing and settling go on",
     "reference": "face checks under way lapse, and another may be begun",
     "content": "the providers' own words are lost as evidence; what was settled by them stands in columns",

@@ -6,10 +6,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from sqlalchemy import and_, delete, func, null, or_, select, true, tuple_, update
+from sqlalchemy import and_, delete, exists, func, null, or_, select, true, tuple_, update
 
 from config.logs import logger
 from config.retention import RetentionFault
+from models.applications import EnrollmentApplication
 from models.audit import Erasure
 from models.identity import BankCardCheck, CounterCheck, FaceCheck
 from models.personal_data import PersonalDataRequest
@@ -46,6 +47,8 @@ AT_REST: Final = {
     "bank_card_checks": _ends(BankCardCheck),
     "counter_checks": _ends(CounterCheck),
     "personal_data_requests": _ends(PersonalDataRequest),
+    # A draft waits for nobody but its writer, who had the whole term.
+    "enrollment_applications": ("DRAFT", "DOCUMENTS_READY", "WITHDRAWN"),
 }
 """Table → the states in which nobody waits for the row any more. No policy, however short, touches a row in another."""
 
@@ -136,6 +139,8 @@ def _over(table: Table, policy: Policy, older_than: datetime) -> ColumnElement[b
     if policy.table == "notices":
         # A parked one that a person has dealt with keeps its state, and is at rest all the same.
         at_rest = or_(at_rest, table.c.resolved_at.is_not(None))
+    if policy.table == "joint_cases":
+        at_rest = ~exists().where(EnrollmentApplication.joint_case_id == table.c.id)
     left = or_(*(table.c[name].is_not(None) for name in policy.erases)) if policy.erases else true()
     return and_(table.c[str(policy.column)] < older_than, at_rest, left)
 

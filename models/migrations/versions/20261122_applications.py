@@ -86,7 +86,10 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_enrollment_applications_account_id_accounts")),
         sa.ForeignKeyConstraint(
-            ["copied_from_id"], ["enrollment_applications.id"], name=op.f("fk_enrollment_applications_copied_from")
+            ["copied_from_id"],
+            ["enrollment_applications.id"],
+            name=op.f("fk_enrollment_applications_copied_from"),
+            ondelete="SET NULL",
         ),
         sa.ForeignKeyConstraint(
             ["joint_case_id"], ["joint_cases.id"], name=op.f("fk_enrollment_applications_joint_case_id_joint_cases")
@@ -104,6 +107,20 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_enrollment_applications_person_id"), "enrollment_applications", ["person_id"], unique=False)
     op.create_index(
+        op.f("ix_enrollment_applications_copied_from_id"),
+        "enrollment_applications",
+        ["copied_from_id"],
+        unique=False,
+        postgresql_where=sa.text("copied_from_id IS NOT NULL"),
+    )
+    op.create_index(
+        op.f("ix_enrollment_applications_joint_case_id"),
+        "enrollment_applications",
+        ["joint_case_id"],
+        unique=False,
+        postgresql_where=sa.text("joint_case_id IS NOT NULL"),
+    )
+    op.create_index(
         "ix_enrollment_applications_queue",
         "enrollment_applications",
         ["region", "due_at"],
@@ -113,7 +130,7 @@ def upgrade() -> None:
     op.create_table(
         "application_documents",
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("application_id", sa.Uuid(), nullable=False),
+        sa.Column("application_id", sa.Uuid(), nullable=True),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("media_type", sa.Text(), nullable=False),
         sa.Column("byte_count", sa.BigInteger(), nullable=False),
@@ -129,9 +146,12 @@ def upgrade() -> None:
             ["application_id"],
             ["enrollment_applications.id"],
             name=op.f("fk_application_documents_application_id_enrollment_applications"),
-            ondelete="CASCADE",
+            ondelete="SET NULL",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_application_documents")),
+    )
+    op.create_index(
+        op.f("ix_application_documents_application_id"), "application_documents", ["application_id"], unique=False
     )
     op.create_index(
         "uq_application_documents_application_id_kind_live",
