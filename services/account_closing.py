@@ -82,9 +82,7 @@ def what_is_in_the_way(session: Session, *, account: Account, now: datetime) -> 
     if under_way:
         return f"您有{under_way}笔订单正在支付，请先在“我的订单”中完成或取消，再申请注销。"
     waiting = session.scalar(
-        select(func.count()).where(
-            EnrollmentApplication.account_id == account.id, EnrollmentApplication.state.in_(HANDED_IN)
-        )
+        select(func.count()).where(EnrollmentApplication.account_id == account.id, EnrollmentApplication.state.in_(HANDED_IN))
     )
     if waiting:
         # Withdrawn in silence, it would cost somebody months of insurance; decided later, it would reach nobody.
