@@ -20,6 +20,7 @@ from config.rulebook_money import BaseLimits, Insurance, Rate, TierPlan
 from config.rulebook_region import Counter, NoRuleInForce, PoolingArea, Region
 from config.rulebook_rows import (
     Agency,
+    AgeRule,
     ApplicationKind,
     ArrearsKind,
     ArrearsWindow,
@@ -35,12 +36,15 @@ from config.rulebook_rows import (
     Notice,
     NoticePurpose,
     RequiredDocuments,
+    RetirementChoice,
     RetirementTrack,
+    ReviewTerm,
     StatutoryAges,
 )
 
 __all__ = [
     "SHIPPED_REGIONS",
+    "AgeRule",
     "Agency",
     "ApplicationKind",
     "ArrearsKind",
@@ -68,7 +72,9 @@ __all__ = [
     "Rate",
     "Region",
     "RequiredDocuments",
+    "RetirementChoice",
     "RetirementTrack",
+    "ReviewTerm",
     "Rulebook",
     "RulebookFault",
     "Side",

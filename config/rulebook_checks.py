@@ -122,6 +122,10 @@ def _pooling_areas(region: Checked) -> Iterator[str]:
         if group.parent not in known:
             yield _at(region, group, "parent", f"no area has the code {group.parent}; name one that exists, "
                                                f'such as "{region.header.code}"')  # fmt: skip
+        agencies = {row.code for row in region.own(Agency)}
+        if group.handled_by is not None and group.handled_by not in agencies:
+            yield _at(region, group, "handled_by", f"no agency has the code {group.handled_by}; name one that exists, "
+                                                   f"such as {min(agencies, default='XPCC')}")  # fmt: skip
     for agency in region.own(Agency):
         if agency.division_code not in known:
             yield _at(region, agency, "division_code", f"no area has the code {agency.division_code}; "

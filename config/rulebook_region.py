@@ -31,6 +31,7 @@ from config.rulebook_rows import (
     NoticePurpose,
     PoolingAreaGroup,
     RequiredDocuments,
+    ReviewTerm,
     StatutoryAges,
 )
 
@@ -78,6 +79,8 @@ class PoolingArea:
     parent: str
     system: str
     status: Status
+    handled_by: str | None = None
+    """The agency that handles the area itself, where this phone does not."""
 
 
 @dataclass(frozen=True)
@@ -187,9 +190,17 @@ class Region:
         entries = tuple(row for row in self.own(MenuEntry) if row.in_force(on))
         return entries or (self.parent.menu(on) if self.parent else ())
 
-    def calendar(self, year: int) -> CalendarYear | None:
-        """Find the official calendar of a year; None where it is not published yet."""
-        return next((row for row in self.all(CalendarYear) if row.year == year), None)
+    def works_on(self, day: date) -> bool | None:
+        """Say whether offices work on that day; None where the rulebook has no calendar of its year, or names other days of it.
+
+        The region's own days come before the country's, such as a holiday of its own (`partial`).
+        """
+        said = (row.is_workday(day) for row in self.all(CalendarYear) if row.year == day.year)
+        return next((works for works in said if works is not None), None)
+
+    def review_term(self, application: ApplicationKind, on: date) -> ReviewTerm:
+        """Say within how many working days an application is decided; raises NoRuleInForce."""
+        return self._the(ReviewTerm, application.value, on, f"review term for {application.value}")
 
     # Whom to ask, and where
 
@@ -230,7 +241,14 @@ class Region:
     def pooling_areas(self) -> Mapping[str, PoolingArea]:
         """The handling areas by division code."""
         return {
-            code: PoolingArea(code=code, name=name, parent=group.parent, system=group.system, status=group.status)
+            code: PoolingArea(
+                code=code,
+                name=name,
+                parent=group.parent,
+                system=group.system,
+                status=group.status,
+                handled_by=group.handled_by,
+            )
             for group in self.own(PoolingAreaGroup)
             for code, name in group.areas.items()
         }

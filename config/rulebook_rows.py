@@ -179,11 +179,30 @@ class PoolingAreaGroup(Row):
     file, named_by = "pooling_areas", "parent"
     parent: DivisionCode
     system: Annotated[str, Field(pattern=r"^[A-Z]{2,8}$")]
+    handled_by: Name | None = None
+    """The agency that handles these areas itself, so that this phone does not; none: the phone does."""
     areas: Annotated[dict[DivisionCode, Text], Field(min_length=1)]
 
     @property
     def keys(self) -> tuple[str, ...]:
         return tuple(self.areas)
+
+
+class ReviewTerm(Row):
+    """Within how many working days after the day of submission an application is decided (R-CZ-36)."""
+
+    file, named_by = "review_terms", "application"
+    application: ApplicationKind
+    target_working_days: Annotated[int, Field(ge=1, le=60)]
+    due_working_days: Annotated[int, Field(ge=1, le=60)]
+    day_ends: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
+    """When a working day is over, by the region's clock."""
+
+    @model_validator(mode="after")
+    def _target_comes_first(self) -> Self:
+        if self.target_working_days > self.due_working_days:
+            raise ValueError("target_working_days is more than due_working_days; aim earlier than you must, such as 1 of 2")
+        return self
 
 
 class EligibilityRule(Row):
@@ -210,10 +229,19 @@ class RetirementTrack(Part):
     """One track of the delayed retirement: from old_age, a month later per step_months of birth, up to a maximum."""
 
     track: Name
+    sex: Literal["MALE", "FEMALE"]
     old_age: Annotated[int, Field(ge=40, le=80)]
     first_birth_month: Month
     step_months: Annotated[int, Field(ge=1, le=12)]
     maximum_delay_months: Annotated[int, Field(ge=0, le=120)]
+
+
+class RetirementChoice(Part):
+    """How far from the statutory date a person may choose to retire (弹性退休), and how well that is known."""
+
+    months_at_most: Annotated[int, Field(ge=0, le=120)]
+    status: Status
+    source: Annotated[str, Field(min_length=4)]
 
 
 class StatutoryAges(EligibilityRule):
@@ -224,6 +252,10 @@ class StatutoryAges(EligibilityRule):
     precision: Literal["DAY", "MONTH"]
     default_track_male: Name
     default_track_female: Name
+    earlier: RetirementChoice
+    """By the person's own choice, never below the old age of the track."""
+    later: RetirementChoice
+    """In agreement with an employer."""
     tracks: Annotated[tuple[RetirementTrack, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -232,6 +264,9 @@ class StatutoryAges(EligibilityRule):
         for wanted in (self.default_track_male, self.default_track_female):
             if wanted not in known:
                 raise ValueError(f"default track {wanted} is not among tracks; name one of them, such as {known[0]}")
+        for wanted, sex in ((self.default_track_male, "MALE"), (self.default_track_female, "FEMALE")):
+            if self.track(wanted).sex != sex:
+                raise ValueError(f"default track {wanted} is not one of that sex; name one that is, such as sex: {sex}")
         return self
 
     @property
@@ -311,12 +346,14 @@ class DaysOff(Part):
 
 
 class CalendarYear(Row):
-    """The official working-day calendar of one year."""
+    """The working-day calendar of one year: the official schedule, or only the days that differ from it in this region."""
 
     file, named_by = "calendar", "year"
     year: Annotated[int, Field(ge=2000, le=2100)]
     days_off: tuple[DaysOff, ...]
     make_up_workdays: tuple[Day, ...]
+    partial: bool = False
+    """Only the days named here: every other day is as the region above has it, or as published."""
 
     @model_validator(mode="after")
     def _days_lie_in_the_year(self) -> Self:
@@ -326,8 +363,10 @@ class CalendarYear(Row):
                                  f"such as {self.year}-10-01")  # fmt: skip
         return self
 
-    def is_workday(self, day: date) -> bool:
-        """Ask whether offices work on that day of this year."""
+    def is_workday(self, day: date) -> bool | None:
+        """Ask whether offices work on that day of this year; None where a partial calendar does not name it."""
         if day in self.make_up_workdays:
             return True
-        return day.isoweekday() <= 5 and not any(off.first <= day <= off.last for off in self.days_off)  # noqa: PLR2004
+        if any(off.first <= day <= off.last for off in self.days_off):
+            return False
+        return None if self.partial else day.isoweekday() <= 5  # noqa: PLR2004 - Friday

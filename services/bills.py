@@ -117,7 +117,7 @@ def payability(
     return Payability(payable=True)
 
 
-def counter_of(region: Region, agency: str | None) -> dict[str, Any]:
+def counter_of(region: Region, agency: str | None, topic: HotlineTopic = HotlineTopic.PAYMENT) -> dict[str, Any]:
     """The window that takes what the phone does not: name, address, hours and phone (R-CZ-16, 18), and the hotline."""
     counter = region.counter_for(agency)
     return {
@@ -125,7 +125,7 @@ def counter_of(region: Region, agency: str | None) -> dict[str, Any]:
         "address": counter.address,
         "hours": counter.hours,
         "phone": counter.phone,
-        "hotline": region.hotline(HotlineTopic.PAYMENT).number,
+        "hotline": region.hotline(topic).number,
     }
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from config.clock import BEIJING, beijing_date
 from models.base import constraint_of, new_id
 from models.personal_data import PersonalDataRequest, RequestKind, RequestState
+from services import working_days
 from services.account_closing import KEPT, close_account, lock_account, what_is_in_the_way
 from services.errors import NotFound, PersonalDataRequestAnswered, PersonalDataRequestOpen
 from services.idempotency import Asked, fingerprint, keep_result, known_result, made_once
@@ -19,7 +18,7 @@ from services.personal_data import open_personal
 
 if TYPE_CHECKING:
     import uuid
-    from datetime import date
+    from datetime import datetime
 
     from sqlalchemy.orm import Session
 
@@ -119,20 +118,8 @@ def _take(
 
 
 def due_at(region: Region, now: datetime) -> datetime:
-    """The end, in Beijing, of the last of the working days in which an answer is owed.
-
-    By the region's official calendar; a year whose calendar is not published yet counts Monday to Friday.
-    """
-    day, left = beijing_date(now), ANSWERED_WITHIN
-    while left:
-        day += timedelta(days=1)
-        left -= _is_workday(region, day)
-    return datetime.combine(day + timedelta(days=1), time.min, tzinfo=BEIJING)
-
-
-def _is_workday(region: Region, day: date) -> bool:
-    calendar = region.calendar(day.year)
-    return calendar.is_workday(day) if calendar is not None else day.isoweekday() <= 5  # noqa: PLR2004 - Friday
+    """The end, in Beijing, of the last of the working days in which an answer is owed."""
+    return working_days.after(region, now, ANSWERED_WITHIN).ends_at()
 
 
 def list_requests(ports: Ports, *, account: Account, limit: int = 50) -> list[RequestView]:

@@ -1,7 +1,8 @@
 """The shipped rulebook says what its sources say, on the days on which they say it, and refuses on all others."""
 
 import re
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from config.rulebook import (
     ApplicationKind,
     ArrearsKind,
     BaseLimits,
+    CalendarYear,
     Capability,
     FixedAges,
     HotlineTopic,
@@ -25,6 +27,7 @@ from config.rulebook import (
     load_rulebook,
     round_half_up,
 )
+from config.rulebook_rows import DaysOff
 
 TODAY = date(2026, 11, 21)
 CHANGZHOU, XINJIANG = "320400", "650000"
@@ -308,6 +311,8 @@ def test_hukou_is_a_condition_in_changzhou_and_none_in_xinjiang(rulebook):
 @pytest.mark.parametrize(
     ("year", "months"),
     [
+        (2011, 180),
+        (2024, 180),
         (2026, 180),
         (2029, 180),
         (2030, 186),
@@ -416,20 +421,49 @@ def test_the_face_text_offers_the_way_without_the_face(rulebook):
     ],
 )  # fmt: skip
 def test_the_calendar_of_2026_knows_holidays_and_make_up_days(rulebook, day, works):
-    assert rulebook.region(CHANGZHOU).calendar(2026).is_workday(day) is works
+    assert rulebook.region(CHANGZHOU).works_on(day) is works
 
 
 def test_2026_has_248_working_days_and_2027_is_not_published(rulebook):
-    calendar = rulebook.region(XINJIANG).calendar(2026)
+    region = rulebook.region(XINJIANG)
+    days = [date(2026, 1, 1) + timedelta(days=step) for step in range(365)]
 
-    assert (
-        sum(
-            calendar.is_workday(date.fromordinal(day))
-            for day in range(date(2026, 1, 1).toordinal(), date(2027, 1, 1).toordinal())
-        )
-        == 248
+    assert sum(region.works_on(day) is True for day in days) == 248
+    assert region.works_on(date(2027, 1, 4)) is None
+
+
+def test_a_regions_own_holiday_stands_before_the_countrys_calendar_and_leaves_its_other_days(rulebook):
+    region = rulebook.region(XINJIANG)
+    (year,) = region.all(CalendarYear)
+    own = year.model_copy(
+        update={
+            "days_off": (DaysOff(first=date(2026, 3, 20), last=date(2026, 3, 20)),),
+            "make_up_workdays": (date(2026, 10, 1),),
+            "partial": True,
+        }
     )
-    assert rulebook.region(XINJIANG).calendar(2027) is None
+    there = replace(region, rows={**region.rows, CalendarYear: (own,)})
+
+    assert (region.works_on(date(2026, 3, 20)), there.works_on(date(2026, 3, 20))) == (True, False)
+    assert (region.works_on(date(2026, 10, 1)), there.works_on(date(2026, 10, 1))) == (False, True)
+    assert [there.works_on(day) for day in (date(2026, 10, 2), date(2026, 10, 10), date(2026, 10, 11))] == [False, True, False]
+    assert there.works_on(date(2027, 3, 22)) is None
+
+
+@pytest.mark.parametrize(("region", "status"), [(CHANGZHOU, Status.VERIFIED), (XINJIANG, Status.TO_CONFIRM)])
+def test_an_application_is_decided_within_one_or_two_working_days(rulebook, region, status):
+    term = rulebook.region(region).review_term(ApplicationKind.NEW_ENROLLMENT, TODAY)
+
+    assert (term.target_working_days, term.due_working_days, term.day_ends) == (1, 2, "24:00")
+    assert term.status is status
+
+
+def test_the_corps_handles_its_own_cities(rulebook):
+    areas = rulebook.region(XINJIANG).pooling_areas
+
+    assert {code for code, area in areas.items() if area.handled_by is not None} == {f"6590{n:02d}" for n in range(13)}
+    assert {area.handled_by for area in areas.values()} == {None, "XPCC"}
+    assert "XPCC" in rulebook.region(XINJIANG).agencies
 
 
 # The book as a whole

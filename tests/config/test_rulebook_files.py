@@ -380,8 +380,9 @@ def test_a_document_rule_may_only_ask_for_papers_that_exist(regions):
         ("{id: ages, kind: MAGIC, FACT}", "eligibility[ages]: kind is 'MAGIC'; write a kind that we know, such as kind: FIXED_AGES"),
         ("{id: ages, FACT}", "eligibility[ages]: kind is None; write a kind that we know, such as kind: FIXED_AGES"),
         ("{id: ages, kind: FIXED_AGES, minimum_age: 16, male_below: 60, FACT}", "eligibility[ages].female_below: is missing, such as female_below: 55"),
-        (("{id: ages, kind: STATUTORY_AGES, minimum_age: 16, precision: DAY, default_track_male: M60, default_track_female: M60, "
-         "tracks: [{track: M60, old_age: 60, first_birth_month: 196501, step_months: 4, maximum_delay_months: 36}], FACT}"),
+        (("{id: ages, kind: STATUTORY_AGES, minimum_age: 16, precision: DAY, default_track_male: M60, default_track_female: F55, "
+         "earlier: {months_at_most: 36, status: VERIFIED, source: read}, later: {months_at_most: 36, status: VERIFIED, source: read}, "
+         "tracks: [{track: M60, sex: MALE, old_age: 60, first_birth_month: 196501, step_months: 4, maximum_delay_months: 36}], FACT}"),
          'eligibility[ages].tracks[1].first_birth_month: 196501 is no month; write it in quotes, such as "1965-01"'),
     ],
 )  # fmt: skip
