@@ -13,6 +13,7 @@ from config.rulebook import Capability, HotlineTopic, MenuFunction, NoRuleInForc
 from models.consents import Consent
 from models.enrollments import Enrollment, EnrollmentState
 from models.identity import IdentityVerification, VerificationState
+from services.capabilities import TAKES_MONEY, is_built, takes_money
 from services.consents import is_taken_back
 from services.errors import NotFound, RegionMismatch
 
@@ -23,22 +24,6 @@ if TYPE_CHECKING:
     from models.accounts import Account
     from services.ports import Ports
 
-NOT_BUILT_YET: Final = frozenset(
-    {
-        Capability.ENROLL,
-        Capability.RESUME,
-        Capability.SUSPEND,
-        Capability.BACK_PAY,
-        Capability.WITHHOLDING_SIGN_ONLINE,
-        Capability.JOINT_CASE,
-        Capability.PRINT_REGISTRATION_FORM,
-        MenuFunction.CASE_STATUS,
-        MenuFunction.CASE_PROGRESS,
-    }
-)
-"""What a region may offer and this release does not do. Whoever builds one takes it off this list, and its entry comes alive."""
-TAKES_MONEY: Final = frozenset({Capability.PAY_OWN, Capability.PAY_FOR_OTHERS})
-"""Done only where a merchant of the region's own collection authority stands behind the mini-program."""
 CONSENT_FIRST: Final = {Capability.PAY_FOR_OTHERS: "PROXY_PAYMENT"}
 """Business → the consent that it asks for before anything else."""
 PLATFORMS: Final = {"wechat": "微信", "alipay": "支付宝"}
@@ -271,18 +256,13 @@ def _why_not(
         return None  # a page of entries: it always opens
     if row.capability is not None and (rule is None or not rule.available):
         return Why.NOT_AVAILABLE_ONLINE
-    if row.capability in NOT_BUILT_YET or row.function in NOT_BUILT_YET:
+    if not (is_built(row.capability) and is_built(row.function)):
         return Why.COMING_SOON
-    if row.capability in TAKES_MONEY and not _takes_money(ports, account.miniprogram, region):
+    if row.capability in TAKES_MONEY and not takes_money(ports, account.miniprogram, region):
         return Why.OTHER_MINIPROGRAM
     if row.function == MenuFunction.PROVE_IDENTITY:
         return Why.DONE_ALREADY if reader.verified else None
     return None if reader.verified else Why.PROVE_IDENTITY_FIRST
-
-
-def _takes_money(ports: Ports, miniprogram: str, region: Region) -> bool:
-    merchant = ports.merchant_of(miniprogram)
-    return merchant is not None and merchant[1].authority == region.authority
 
 
 def _counter_kind(rule: CapabilityRule | None) -> str:
@@ -330,7 +310,7 @@ def _where_to_pay(ports: Ports, region: Region) -> str:
     """The mini-programs of this region that take its money, by the names that people search for (R-CZ-15, R-XJ-21)."""
     found: dict[str, list[str]] = defaultdict(list)
     for code, program in ports.partners.miniprograms.items():
-        if region.code in program.regions and _takes_money(ports, code, region) and program.platform in PLATFORMS:
+        if region.code in program.regions and takes_money(ports, code, region) and program.platform in PLATFORMS:
             found[program.title].append(PLATFORMS[program.platform])
     if not found:
         return f"本地区还不能在手机上缴费，请到{region.counter_for().name}咨询。"

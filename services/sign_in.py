@@ -16,6 +16,7 @@ from config.rulebook import Capability
 from models.accounts import Account, AccountSession
 from models.base import new_id
 from providers.protocols import ProviderRefused, ProviderUnreachable
+from services.capabilities import is_alive
 from services.consents import is_taken_back
 from services.errors import CodeRefused, ProviderUnavailable, SignInAgain, WrongWay
 from services.real_names import vouch_by_platform
@@ -127,7 +128,7 @@ def open_session(session: Session, account: Account, *, now: datetime) -> tuple[
 
 
 def capabilities_of(ports: Ports, account: Account) -> list[str]:
-    """The buttons that are alive: none but browsing until the identity is verified (R-CZ-46), then what the region offers.
+    """The buttons that are alive: none but browsing until the identity is verified (R-CZ-46), then what the menu shows alive.
 
     None again from the moment when the consent to use the name is taken back.
     """
@@ -136,14 +137,12 @@ def capabilities_of(ports: Ports, account: Account) -> list[str]:
     with ports.begin() as session:
         if is_taken_back(session, account_id=account.id, purpose="REAL_NAME"):
             return []
-    pays = ports.merchant_of(account.miniprogram) is not None
-    needs_merchant = {Capability.PAY_OWN, Capability.PAY_FOR_OTHERS}
     return sorted(
         {
             str(capability)
             for region in ports.regions_of(account.miniprogram)
             for capability in Capability
-            if ports.offers(region, capability) and (pays or capability not in needs_merchant)
+            if is_alive(ports, capability, miniprogram=account.miniprogram, region=region)
         }
     )
 

@@ -8,12 +8,13 @@ import pytest
 
 from config.rulebook import Capability, CapabilityRule, MenuEntry, MenuFunction, Rulebook
 from providers.protocols import FaceVerdict
+from services.capabilities import NOT_BUILT_YET
 from services.consent_withdrawals import withdraw_consent
 from services.errors import NotFound, RegionMismatch
 from services.face_checks import finish_face_check, start_face_check
-from services.menu import NOT_BUILT_YET, read_menu
+from services.menu import read_menu
 from services.real_names import prove_name
-from services.sign_in import prefer
+from services.sign_in import capabilities_of, prefer
 from tests.factories import ALIPAY, WECHAT, XINJIANG
 
 APP, HRSS = "changzhou-hrss-app", "xinjiang-hrss-wechat"
@@ -213,11 +214,22 @@ def test_what_the_region_offers_and_this_release_does_not_is_said_to_come(world,
 
 
 def test_taking_a_business_off_the_list_brings_its_entry_to_life(world, ports, monkeypatch):
-    monkeypatch.setattr("services.menu.NOT_BUILT_YET", NOT_BUILT_YET - {Capability.ENROLL, MenuFunction.CASE_STATUS})
+    monkeypatch.setattr("services.capabilities.NOT_BUILT_YET", NOT_BUILT_YET - {Capability.ENROLL, MenuFunction.CASE_STATUS})
 
     assert states(ports, world.account(miniprogram=HRSS))["ENROLLMENT"] is None
     assert states(ports, world.account(miniprogram=HRSS))["CASE_STATUS"] is None
     assert states(ports, world.account(miniprogram=HRSS, verified=False))["ENROLLMENT"] == "PROVE_IDENTITY_FIRST"
+    assert "ENROLL" in capabilities_of(ports, world.account(miniprogram=HRSS))
+
+
+@pytest.mark.parametrize("miniprogram", PROGRAMS)
+@pytest.mark.parametrize("verified", [True, False])
+def test_the_buttons_told_at_sign_in_are_those_that_are_alive_in_the_menu(world, ports, miniprogram, verified):
+    account = world.account(miniprogram=miniprogram, verified=verified)
+
+    alive = {entry.capability for entry in entries_of(ports, account).values() if entry.available and entry.capability}
+
+    assert capabilities_of(ports, account) == sorted(alive)
 
 
 def test_what_the_region_closes_is_closed_in_the_menu_at_once(world, ports):
