@@ -114,9 +114,6 @@ class ContributionBill(Stateful, Base):
         """Reserved by an order; nobody else may pay it meanwhile."""
         self._move(_B.LOCKED, who=who, at=at)
 
-    def unlock(self, *, who: str, at: datetime) -> None:
-        self._move(_B.UNPAID, who=who, at=at)
-
 
 class RecordState(StrEnum):
     PAID = "PAID"

@@ -206,9 +206,6 @@ BAD_NUMBER = "BAD_NUMBER"
 
 
 class SmsProvider(Protocol):
-    def knows(self, template: str) -> bool:
-        """Whether the operators approved a text for this key of ours. No call is made."""
-
     def send(self, phone: str, *, template: str, values: Mapping[str, str], our_id: str) -> str:
         """Send one message by our template key; answers their number of it. Raises ProviderRefused (BAD_NUMBER among them), or ProviderUnreachable
         (it may have gone out: a code that comes twice harms nobody).

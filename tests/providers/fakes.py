@@ -177,9 +177,6 @@ class FakeSms(_Told):
 
     sent: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
 
-    def knows(self, template: str) -> bool:
-        return True
-
     def send(self, phone: str, *, template: str, values: Mapping[str, str], our_id: str) -> str:
         self._asked("send", (phone, template))
         self.sent.append((phone, template, dict(values)))
