@@ -243,6 +243,7 @@ def _wechat_messages(settings: Settings, program: Miniprogram, *, api: WeChatOpe
         token=secret(settings, program.message_token_file),
         aes_key=load_message_aes_key(settings.secrets_dir / (program.message_aes_key_file or "")),
         templates=program.subscribe_templates,
+        miniprogram_state=program.miniprogram_state,
     )
 
 

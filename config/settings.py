@@ -146,6 +146,8 @@ class Miniprogram(_Entry):
     """WeChat: the EncodingAESKey of its message push, 43 letters and digits. The mode there must be 安全模式, JSON or XML."""
     subscribe_templates: dict[str, SubscribeTemplate] = Field(default_factory=dict)
     """WeChat: the key of a message of ours → `template_id`, `fields` (their field → our fact, or `title`, or `at`) and perhaps `page`. What has none can be read in the mini-program."""
+    miniprogram_state: str = Field("formal", pattern="^(formal|trial|developer)$")
+    """WeChat: which version of the mini-program a tap on a pushed message opens: `formal`, or for tests on real phones `trial` or `developer`."""
     alipay_aes_key_file: str | None = None
     """Alipay: the app's AES key (接口内容加密方式), with which phone numbers come; without it the phone button is refused."""
     sms_codes_an_hour: int = Field(3000, gt=0)

@@ -86,12 +86,19 @@ class WeChatMessages:
     """A MessageProvider. `token` and `aes_key` are those set under 消息推送."""
 
     def __init__(
-        self, *, api: WeChatOpenApi, token: str, aes_key: bytes, templates: Mapping[str, SubscribeTemplate] | None = None
+        self,
+        *,
+        api: WeChatOpenApi,
+        token: str,
+        aes_key: bytes,
+        templates: Mapping[str, SubscribeTemplate] | None = None,
+        miniprogram_state: str = "formal",
     ) -> None:
         self._api = api
         self._token = token
         self._aes_key = aes_key
         self._templates = dict(templates or {})
+        self._miniprogram_state = miniprogram_state
 
     def __repr__(self) -> str:
         return f"WeChatMessages({self._api.appid})"
@@ -108,6 +115,7 @@ class WeChatMessages:
         body: dict[str, Any] = {
             "touser": subject,
             "template_id": template.template_id,
+            "miniprogram_state": self._miniprogram_state,
             "lang": "zh_CN",
             "data": {field: {"value": fit(field, words[word])} for field, word in template.fields.items()},
         }

@@ -106,6 +106,7 @@ def test_the_shipped_partners_can_be_read():
         (lambda given: given["aliyun"].pop("sms_sign_name"), "miniprograms.changzhou-hrss-app: an app signs people in by SMS; aliyun.sms_sign_name is missing"),
         (lambda given: given["aliyun"].pop("sms_templates"), "miniprograms.changzhou-hrss-app: an app signs people in by SMS; aliyun.sms_templates.sign_in_code is missing"),
         (lambda given: given["miniprograms"]["changzhou-hrss-app"].update(sms_codes_an_hour=0), "miniprograms.changzhou-hrss-app.sms_codes_an_hour"),
+        (lambda given: given["miniprograms"]["jiangsu-tax-wechat"].update(miniprogram_state="beta"), "miniprograms.jiangsu-tax-wechat.miniprogram_state"),
     ],
 )  # fmt: skip
 def test_a_partners_file_that_cannot_be_names_file_and_key(tmp_path, change, said):

@@ -74,9 +74,9 @@ def ours(there):
     line.close()
 
 
-def adapter(line: Line, *, token: str = TOKEN, aes_key: str = AES_KEY) -> WeChatMessages:
+def adapter(line: Line, *, token: str = TOKEN, aes_key: str = AES_KEY, **more: str) -> WeChatMessages:
     api = WeChatOpenApi(line=line, app_id=APP_ID, app_secret="s")
-    return WeChatMessages(api=api, token=token, aes_key=base64.b64decode(aes_key + "="), templates=TEMPLATES)
+    return WeChatMessages(api=api, token=token, aes_key=base64.b64decode(aes_key + "="), templates=TEMPLATES, **more)
 
 
 READER = adapter(Line(provider="wechat", base_url="http://127.0.0.1:9"))
@@ -357,9 +357,17 @@ def test_a_message_goes_out_by_key_with_its_facts_in_their_fields(there, ours):
     assert there.last.path == "/cgi-bin/message/subscribe/send"
     assert there.last.query == {"access_token": "t1"}
     assert there.last.json == {
-        "touser": "o_1", "template_id": "T1", "lang": "zh_CN", "page": "pages/messages/index",
+        "touser": "o_1", "template_id": "T1", "miniprogram_state": "formal", "lang": "zh_CN", "page": "pages/messages/index",
         "data": {"thing1": {"value": "社保费支付成功"}, "amount2": {"value": "1234.50"}, "time3": {"value": "2026年11月21日 10:00"}},
     }  # fmt: skip
+
+
+def test_a_tap_opens_the_version_that_the_settings_say(there):
+    line = Line(provider="wechat", base_url=there.url)
+    adapter(line, miniprogram_state="trial").send("o_1", key="payment.succeeded", words=WORDS)
+    line.close()
+
+    assert there.last.json["miniprogram_state"] == "trial"
 
 
 def test_a_key_without_a_template_has_no_way(ours):
