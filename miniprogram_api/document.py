@@ -20,13 +20,14 @@ moments are RFC 3339, a coverage month is YYYY-MM. `X-Request-ID` is echoed, or 
 PROBLEM = {
     "type": "object",
     "description": "RFC 9457. Further members say facts about the refusal, such as `order_no` or `counter`.",
-    "required": ["type", "status", "code", "title", "detail", "request_id"],
+    "required": ["type", "status", "code", "title", "detail", "hotline", "request_id"],
     "properties": {
         "type": {"type": "string"},
         "status": {"type": "integer"},
         "code": {"type": "string", "description": "稳定的英文代码，供程序判断"},
         "title": {"type": "string", "description": "发生了什么"},
         "detail": {"type": "string", "description": "下一步怎么办"},
+        "hotline": {"type": "string", "description": "咨询电话，随地区和事项", "example": "12333"},
         "request_id": {"type": "string"},
         "errors": {"type": "object", "description": "字段 → 原因"},
         "order_no": {"type": "string", "description": "本人已有的那笔订单"},

@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from config.clock import BEIJING
 from config.logs import logger
+from config.rulebook import HotlineTopic
 from config.seals import SealBroken
 from services.errors import BusinessError, Kind
 
@@ -56,6 +57,9 @@ NEEDS_A_PERSON_SECONDS: Final = 600
 NOT_BY_TOMORROW: Final = {"TOO_MANY_OPEN_ORDERS": 60}
 """Every other "too many" counts a Beijing day, and ends with it."""
 
+NATIONAL_LINE: Final = "12333"
+ABOUT_MONEY: Final = frozenset({"bills", "payment_orders"})
+"""Nouns whose questions the tax authority's line answers."""
 IN_CHINESE: Final = {
     "Missing data for required field.": "必填",
     "Unknown field.": "没有这一项",
@@ -83,19 +87,38 @@ class DoorRefusal(Exception):
         self.status, self.errors, self.code, self.detail = status, errors, code, detail
 
 
-def problem(status: int, *, code: str, title: str, detail: str, headers: dict[str, str] | None = None, **more: Any) -> Response:
+def problem(
+    status: int,
+    *,
+    code: str,
+    title: str,
+    detail: str,
+    headers: dict[str, str] | None = None,
+    hotline: str | None = None,
+    **more: Any,
+) -> Response:
     body = {
         "type": f"/problems/{code}",
         "status": status,
         "code": code,
         "title": title,
         "detail": detail,
+        "hotline": hotline or _hotline(),
         "request_id": g.get("request_id", "-"),
         **more,
     }
     response = Response(json.dumps(body, ensure_ascii=False), status=status, content_type="application/problem+json")
     response.headers.update(headers or {})
     return response
+
+
+def _hotline() -> str:
+    """Whom to call, in every refusal (适老化): of the region of whoever asks, and of another sort where it is about money."""
+    ports: Ports = current_app.extensions["canbao.ports"]
+    account, programs = g.get("account"), ports.partners.miniprograms
+    code = account.miniprogram if account is not None and account.miniprogram in programs else next(iter(programs))
+    topic = HotlineTopic.PAYMENT if request.blueprint in ABOUT_MONEY else HotlineTopic.ENROLLMENT
+    return ports.regions_of(code)[0].hotline(topic).number
 
 
 def of_door(
@@ -149,7 +172,8 @@ def install(app: APIFlask) -> None:
             raise fault
         # The type and the place, never the values: exceptions carry people's data in their messages.
         log.error("request.failed", fault=type(fault).__name__, where=_where(fault))
-        return of_door(500)
+        # Whatever broke may be what knows the regions.
+        return of_door(500, hotline=NATIONAL_LINE)
 
 
 def unreadable(fault: SealBroken) -> Response:

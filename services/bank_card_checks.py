@@ -21,7 +21,7 @@ from services.errors import AlreadyVerified, NotFound, RealNameRequired, Request
 from services.idempotency import Asked, fingerprint, keep_result, known_result, made_once
 from services.people import mask_card_number, parse_card_number
 from services.verification import become, given_of, leave_face, verification_of
-from services.ways import may_try_bank_card, ways_on, ways_to_tell
+from services.ways import may_try_bank_card, ways_on, ways_with_refusals
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -80,7 +80,11 @@ def check_bank_card(ports: Ports, *, account: Account, card_number: str, phone: 
     Raises CardNumberMalformed, ConsentRequired, RealNameRequired, AlreadyVerified, TooManyBankCardChecks, RequestInFlight,
     IdempotencyKeyReused. A bank that does not answer is no refusal: the check says UNAVAILABLE, and the try is not counted.
     """
-    card = parse_card_number(card_number)
+    with ways_with_refusals(ports, account=account):
+        return _check(ports, account=account, card=parse_card_number(card_number), phone=phone, idempotency_key=idempotency_key)
+
+
+def _check(ports: Ports, *, account: Account, card: str, phone: str, idempotency_key: str) -> BankCardCheckView:
     # A card's number has few secrets left once its bank is known: a plain hash of it could be undone, an index cannot.
     words = ports.seals.index("bank_card_check", card, phone).hex()
     asked = Asked(account_id=account.id, route=ROUTE, key=idempotency_key, request_hash=fingerprint(words))
@@ -107,7 +111,7 @@ def _begin_check(ports: Ports, *, account: Account, card: str, asked: Asked) -> 
         if not verification.has_matched_name:
             raise RealNameRequired
         if not may_try_bank_card(session, account=account, now=now):
-            raise TooManyBankCardChecks(ways=ways_to_tell(ports, session, account=account))
+            raise TooManyBankCardChecks
         leave_face(session, account=account, verification=verification, now=now)
         session.add(BankCardCheck(id=check_id, account_id=account.id, card_masked=mask_card_number(card), created_at=now))
     return check_id, False

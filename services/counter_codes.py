@@ -20,7 +20,7 @@ from services.consents import require_consent
 from services.errors import AlreadyVerified, NotFound, TooManyCounterCodes
 from services.idempotency import Asked, fingerprint, keep_result, known_result, made_once
 from services.verification import verification_of
-from services.ways import ways_on, ways_to_tell
+from services.ways import ways_on, ways_with_refusals
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -74,8 +74,9 @@ def open_counter_check(ports: Ports, *, account: Account, idempotency_key: str) 
     Raises ConsentRequired, AlreadyVerified, TooManyCounterCodes.
     """
     asked = Asked(account_id=account.id, route=ROUTE, key=idempotency_key, request_hash=fingerprint())
-    # Two presses at the very same moment, or, once in 10¹¹, somebody else's code.
-    return made_once(lambda: _open_check(ports, account=account, asked=asked), or_met="uq_counter_checks_code_index_open")
+    with ways_with_refusals(ports, account=account):
+        # Two presses at the very same moment, or, once in 10¹¹, somebody else's code.
+        return made_once(lambda: _open_check(ports, account=account, asked=asked), or_met="uq_counter_checks_code_index_open")
 
 
 def _open_check(ports: Ports, *, account: Account, asked: Asked) -> CounterCheckView:
@@ -96,7 +97,7 @@ def _open_check(ports: Ports, *, account: Account, asked: Asked) -> CounterCheck
                 select(func.count()).where(CounterCheck.account_id == account.id, CounterCheck.created_at >= day_start(now))
             )
             if (today or 0) >= CODES_A_DAY:
-                raise TooManyCounterCodes(ways=ways_to_tell(ports, session, account=account))
+                raise TooManyCounterCodes
             found = _make(ports, session, account=account, now=now)
         keep_result(session, asked, result_id=str(found.id), now=now)
         return _view(ports, session, found, verification, account=account)

@@ -33,7 +33,7 @@ from services.verification import (
     open_given,
     verification_of,
 )
-from services.ways import advice_after, tell_ways, ways_on, ways_to_tell
+from services.ways import advice_after, ways_on, ways_with_refusals
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -77,15 +77,19 @@ def start_face_check(ports: Ports, *, account: Account, idempotency_key: str, de
     """Open a face check at the account's own platform; an older open one ends. The same key again tells the same check.
 
     `device` is what the app's face SDK says of the phone. It goes to the platform that asks for it, and is kept nowhere. Each reading
-    of it differs, so it is no part of what makes two requests the same.
+    of it differs, so it is no part of what makes two requests the same. With each refusal go the ways on.
 
     Raises ConsentRequired, RealNameRequired, AlreadyVerified, TooManyFaceChecks, NotAvailableOnline, DeviceRequired,
     ProviderUnavailable, RequestInFlight.
     """
+    with ways_with_refusals(ports, account=account):
+        return _start_face_check(ports, account=account, idempotency_key=idempotency_key, device=device)
+
+
+def _start_face_check(ports: Ports, *, account: Account, idempotency_key: str, device: str | None) -> FaceCheckView:
     faces = ports.faces.get(account.miniprogram)
     if faces is None:
-        ways = tell_ways(ports, account=account)
-        raise NotAvailableOnline(detail="这里暂不能刷脸，请选择其他方式核验身份，或由家人代为缴费。", ways=ways)
+        raise NotAvailableOnline(detail="这里暂不能刷脸，请选择其他方式核验身份，或由家人代为缴费。")
     if faces.asks_for_device and not device:
         raise DeviceRequired
     asked = Asked(account_id=account.id, route=START_ROUTE, key=idempotency_key, request_hash=fingerprint())
@@ -112,7 +116,7 @@ def _begin_check(ports: Ports, *, account: Account, asked: Asked) -> tuple[uuid.
             raise AlreadyVerified
         if not verification.may_start_face:
             raise RealNameRequired
-        _refuse_too_many(ports, session, account=account, now=now)
+        _refuse_too_many(session, account=account, now=now)
         abandon_open_checks(session, account=account, now=now)
         session.add(
             FaceCheck(
@@ -127,7 +131,7 @@ def _begin_check(ports: Ports, *, account: Account, asked: Asked) -> tuple[uuid.
     return check_id, False
 
 
-def _refuse_too_many(ports: Ports, session: Session, *, account: Account, now: datetime) -> None:
+def _refuse_too_many(session: Session, *, account: Account, now: datetime) -> None:
     """A check that the platform would not start is no try of the person's. But presses have an end too: each one is a call."""
     never_started = and_(FaceCheck.state == FaceCheckState.FAILED, FaceCheck.reference_sealed.is_(None))
     pressed, tried = session.execute(
@@ -136,7 +140,7 @@ def _refuse_too_many(ports: Ports, session: Session, *, account: Account, now: d
         )
     ).one()
     if tried >= FACE_CHECKS_A_DAY or pressed >= FACE_PRESSES_A_DAY:
-        raise TooManyFaceChecks(ways=ways_to_tell(ports, session, account=account))
+        raise TooManyFaceChecks
 
 
 def _replay(ports: Ports, *, account: Account, check_id: uuid.UUID) -> FaceCheckView | None:
@@ -184,8 +188,7 @@ def _start_at_provider(
         write_verdict(ports, check_id, FaceCheckState.FAILED, code=type(fault).__name__, who=f"account:{account.id}")
         with ports.begin() as session:
             forget_result(session, asked)
-            ways = ways_to_tell(ports, session, account=account)
-        raise ProviderUnavailable(ways=ways) from None
+        raise ProviderUnavailable from None
 
 
 def _record_started(ports: Ports, *, account: Account, check_id: uuid.UUID, started: StartedFaceCheck) -> FaceCheckView:
@@ -208,14 +211,18 @@ def finish_face_check(ports: Ports, *, account: Account, check_id: uuid.UUID) ->
 
     Raises NotFound, ConsentRequired, ProviderUnavailable.
     """
-    if not _count_press(ports, account=account, check_id=check_id):
+    with ways_with_refusals(ports, account=account):
+        if _count_press(ports, account=account, check_id=check_id):
+            _ask_now(ports, account=account, check_id=check_id)
         return read_face_check(ports, account=account, check_id=check_id)
+
+
+def _ask_now(ports: Ports, *, account: Account, check_id: uuid.UUID) -> None:
     try:
         ask_about_face(ports, check_id, who=f"account:{account.id}")
     except ProviderError as fault:
         log.warning("face_check.not_answered", fault=type(fault).__name__)
         raise ProviderUnavailable(retry_after_seconds=3) from None
-    return read_face_check(ports, account=account, check_id=check_id)
 
 
 def _count_press(ports: Ports, *, account: Account, check_id: uuid.UUID) -> bool:

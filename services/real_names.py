@@ -32,7 +32,7 @@ from services.verification import (
     person_of,
     verification_of,
 )
-from services.ways import tell_ways
+from services.ways import ways_with_refusals
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -86,13 +86,10 @@ def prove_name(ports: Ports, *, account: Account, name: str, id_number: str, pho
     """Have the authority match name, ID number and phone (R-CZ-44): the one given, or else the account's proven one.
 
     Raises ConsentRequired, NameMalformed, IdNumberMalformed, TooYoung, AlreadyVerified, NameIdMismatch, TooManyLookups,
-    ProviderUnavailable. What was typed is sealed; a mismatch tells nothing of what is on record, and with it go the ways on.
+    ProviderUnavailable. What was typed is sealed; a mismatch tells nothing of what is on record. With each refusal go the ways on.
     """
-    try:
+    with ways_with_refusals(ports, account=account):
         return _have_matched(ports, account=account, name=name, id_number=id_number, phone=phone)
-    except (NameIdMismatch, TooManyLookups, ProviderUnavailable) as refusal:
-        refusal.facts["ways"] = tell_ways(ports, account=account)
-        raise
 
 
 def _have_matched(ports: Ports, *, account: Account, name: str, id_number: str, phone: str | None) -> IdentityVerification:

@@ -6,6 +6,7 @@ account stands. Turning a face down is a choice and is told as one; elders are t
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -15,8 +16,10 @@ from sqlalchemy import func, select
 from config.clock import day_start
 from config.rulebook import Capability, HotlineTopic, NoRuleInForce
 from models.identity import BankCardCheck, BankCardCheckState, FaceCheckState, IdentityVerification, VerificationState
+from services.errors import AlreadyVerified, BusinessError, IdempotencyKeyReused, NotFound, RequestInFlight, SignInAgain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import date, datetime
 
     from sqlalchemy.orm import Session
@@ -30,6 +33,7 @@ BANK_CARD_PRESSES_A_DAY: Final = 20
 """With those that no bank answered, or that named a card no bank knows: each costs money at the authority."""
 
 
+NOTHING_LOST: Final = (AlreadyVerified, RequestInFlight, IdempotencyKeyReused, NotFound, SignInAgain)
 ADVICE: Final = {
     FaceCheckState.DECLINED: (
         "您选择了不刷脸，可以用下面的任何一种方式办理，结果相同。",
@@ -95,15 +99,24 @@ def ways_on(ports: Ports, session: Session, *, account: Account) -> list[Way]:
     ]
 
 
+@contextmanager
+def ways_with_refusals(ports: Ports, *, account: Account) -> Iterator[None]:
+    """Whatever refuses on the way to a verified person, the ways on go with it (人脸识别办法 Art 10).
+
+    Not where nothing is lost: who is verified already, or asked twice; nor where we do not know who asks.
+    """
+    try:
+        yield
+    except BusinessError as refusal:
+        if not isinstance(refusal, NOTHING_LOST):
+            refusal.facts["ways"] = tell_ways(ports, account=account)
+        raise
+
+
 def tell_ways(ports: Ports, *, account: Account) -> list[dict[str, Any]]:
-    """The ways on, where nothing else is read in the same breath."""
+    """The ways on, as a fact of a refusal."""
     with ports.begin() as session:
-        return ways_to_tell(ports, session, account=account)
-
-
-def ways_to_tell(ports: Ports, session: Session, *, account: Account) -> list[dict[str, Any]]:
-    """The same, as a fact of a refusal."""
-    return [asdict(way) for way in ways_on(ports, session, account=account)]
+        return [asdict(way) for way in ways_on(ports, session, account=account)]
 
 
 def may_try_bank_card(session: Session, *, account: Account, now: datetime) -> bool:

@@ -179,6 +179,7 @@ def owed_by_all(response: TestResponse, at: str = "") -> None:
     assert told["type"] == f"/problems/{told['code']}", at
     assert CHINESE.search(told["title"]), at
     assert CHINESE.search(told["detail"]), at
+    assert re.fullmatch(r"[0-9-]{5,13}", told["hotline"]), at
     assert told["request_id"] == response.headers["X-Request-ID"], at
     if response.status_code == 401:
         assert response.headers["WWW-Authenticate"] == "Bearer", at

@@ -51,6 +51,31 @@ def test_a_promised_refusal_is_met(house, operation, code):
     assert changed <= TRACES.get((operation, code), set())
 
 
+ON_THE_WAY = ("prove_name", "start_face_check", "finish_face_check", "check_bank_card", "open_counter_check")
+"""What leads to a verified person."""
+NOTHING_LOST = {"ALREADY_VERIFIED", "REQUEST_IN_FLIGHT", "IDEMPOTENCY_KEY_REUSED", "NOT_FOUND"}
+
+
+@pytest.mark.parametrize(
+    ("operation", "code"), [pair for pair in PARTICULAR if pair[0] in ON_THE_WAY and pair[1] not in NOTHING_LOST]
+)
+def test_whoever_is_refused_on_the_way_to_being_verified_hears_the_other_ways_and_whom_to_call(house, operation, code):
+    told = REFUSALS[operation, code](house).send(house).json
+
+    assert {way["way"] for way in told["ways"]} == {"BANK_CARD", "COUNTER", "FAMILY"}
+    assert all(way["hotline"] and way["detail"] for way in told["ways"])
+    assert any(way["available"] for way in told["ways"])
+
+
+def test_whom_to_call_is_the_regions_own_line_for_the_matter(house):
+    phone = house.phone(stories.somebody(house))
+    nothing = "0" * 24
+
+    assert phone.get(f"/payment-orders/{nothing}").json["hotline"] == "96888732"
+    assert phone.get("/identity/counter-checks/current").json["hotline"] == "12333"
+    assert house.phone().get("/nowhere").json["hotline"] == "12333"
+
+
 TRACES = {
     ("create_sms_code", "PROVIDER_UNAVAILABLE"): {"sms_codes"},
     ("prove_name", "NAME_ID_MISMATCH"): {"person_lookups", "personal_data_accesses", "identity_verifications"},

@@ -245,7 +245,7 @@ def test_no_card_goes_anywhere_without_its_own_consent(world, ports):
     with pytest.raises(ConsentRequired) as refusal:
         press(ports, account)
 
-    assert refusal.value.facts == {"purpose": "BANK_CARD"}
+    assert refusal.value.facts["purpose"] == "BANK_CARD"
     (consent,) = world.agree(account, "BANK_CARD")
     withdraw_consent(ports, account=account, consent_id=consent.id)
     with pytest.raises(ConsentRequired):

@@ -407,7 +407,7 @@ def test_the_counter_needs_the_consent_that_its_data_needs(world, ports):
     with pytest.raises(ConsentRequired) as refusal:
         opened(ports, account)
 
-    assert refusal.value.facts == {"purpose": "REAL_NAME"}
+    assert refusal.value.facts["purpose"] == "REAL_NAME"
 
 
 @pytest.mark.parametrize("step", ["attest", "confirm"])
