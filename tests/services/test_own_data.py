@@ -13,6 +13,7 @@ from sqlalchemy import text
 from models.accounts import AccountSession
 from models.audit import PersonalDataAccess
 from models.tables import metadata
+from services import own_data as own_data_module
 from services.errors import FreshSignInRequired
 from services.own_data import KINDS, WITHHELD, own_accesses, own_copy, own_data
 from services.own_data_requests import make_request
@@ -298,6 +299,37 @@ def test_who_is_not_verified_gets_a_masked_copy_at_any_time(world, ports):
 
     assert (copy["full"], copy["opened"]) == (False, {})
     assert world.scalar("SELECT count(*) FROM personal_data_accesses") == 0
+
+
+def test_a_copy_is_of_one_moment_whatever_is_written_while_it_is_made(world, ports, monkeypatch):
+    account = world.account()
+    token = a_token(ports, account)
+    wanted = "INSERT INTO messages (account_id, template, facts, created_at) VALUES (:id, :template, '{}', now())"
+    with ports.begin() as session:
+        session.execute(text(wanted), [{"id": account.id, "template": f"T{n}"} for n in range(5)])
+    page, engine = own_data_module._page, ports.sessions.kw["bind"]
+
+    def read_beside_a_writer(session, kind, whose, **how):
+        with engine.begin() as beside:
+            beside.execute(text(wanted), {"id": account.id, "template": "LATE"})
+            beside.execute(text("UPDATE accounts SET language = 'ug-CN' WHERE id = :id"), {"id": account.id})
+        return page(session, kind, whose, **how)
+
+    monkeypatch.setattr(own_data_module, "A_PAGE", 2)
+    monkeypatch.setattr(own_data_module, "_page", read_beside_a_writer)
+    copied = {kind["kind"]: kind for kind in json.loads("".join(own_copy(ports, account=account, token=token)))["kinds"]}
+
+    assert [item["template"] for item in copied["messages"]["items"]] == ["T4", "T3", "T2", "T1", "T0"]
+    assert copied["messages"]["count"] == 5
+    assert copied["account"]["items"][0]["language"] == "zh-CN"
+
+
+def test_nothing_is_held_while_a_copy_is_read(world, ports):
+    account = world.account()
+    pieces = own_copy(ports, account=account, token=a_token(ports, account))
+    next(pieces)
+
+    assert ports.sessions.kw["bind"].pool.checkedout() == 0
 
 
 def test_others_stay_masked_in_my_full_copy(world, ports):
