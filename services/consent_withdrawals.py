@@ -112,11 +112,13 @@ def _forget_phone(session: Session, *, account: Account, now: datetime) -> None:
         update(MessageAllowance).where(MessageAllowance.account_id == account.id).values(remaining=0, changed_at=now)
     )
     # Not sent, and still there to be read in the mini-program.
-    session.execute(
-        update(Message)
+    for message in session.scalars(
+        select(Message)
         .where(Message.account_id == account.id, Message.state == MessageState.WAITING)
-        .values(state=MessageState.GIVEN_UP, given_up_why="consent_withdrawn", next_try_at=None)
-    )
+        .order_by(Message.id)
+        .with_for_update()
+    ):
+        message.give_up(why="consent_withdrawn", who=f"account:{account.id}", at=now)
 
 
 def _orders_under_way(session: Session, *, account: Account, purpose: str) -> list[str]:

@@ -20,6 +20,7 @@ from config.settings import SIGN_IN_CODE
 from models.accounts import Account, AccountSession, SmsCode
 from models.base import new_id
 from providers.protocols import BAD_NUMBER, ProviderRefused, ProviderUnreachable
+from services.consents import is_taken_back
 from services.errors import (
     AlreadyRegistered,
     BusinessError,
@@ -188,7 +189,8 @@ def _entered(
     if account is None:
         return RegisterFirst()
     code.used_at = now
-    keep_phone(ports, account, number)
+    if not is_taken_back(session, account_id=account.id, purpose="PHONE"):
+        keep_phone(ports, account, number)
     token, expires_at = open_session(session, account, now=now)
     session.flush()
     session.refresh(account)

@@ -22,6 +22,7 @@ from services.face_checks import finish_face_check, read_face_check, start_face_
 from services.insured_persons import Named, add_insured_person, list_insured_persons
 from services.order_views import read_order
 from services.real_names import prove_name
+from services.registration import register, send_code, sign_in_by_sms
 from services.sign_in import capabilities_of, sign_in
 from tests.factories import ALIPAY, WECHAT, an_id_number
 
@@ -344,6 +345,33 @@ def test_the_number_is_gone_and_nothing_waiting_is_sent(world, ports):
         ("GIVEN_UP", "consent_withdrawn"),
         ("SENT", None),
     ]
+    assert world.rows("SELECT from_state, to_state, why, who FROM moves WHERE noun = 'message'") == [
+        ("WAITING", "GIVEN_UP", "message.given_up:consent_withdrawn", f"account:{account.id}")
+    ]
+
+
+def test_in_the_app_the_number_signs_in_and_is_kept_for_nothing_else_until_it_is_agreed_to_again(world, ports, clock):
+    phone, program = "13800138000", "changzhou-hrss-app"
+
+    def enter(way):
+        clock.move(minutes=2)
+        send_code(ports, miniprogram=program, phone=phone)
+        return way(ports, miniprogram=program, phone=phone, sms_code=ports.sms.code_for(phone)).account
+
+    account = enter(register)
+    (consent,) = world.agree(account, "PHONE")
+    assert account.phone_masked == "138****8000"
+    take_back(ports, account, consent)
+
+    again = enter(sign_in_by_sms)
+    assert again.id == account.id
+    assert (again.phone_sealed, again.phone_index, again.phone_masked) == (None, None, None)
+    world.agree(account, "REAL_NAME")
+    prove_name(ports, account=again, name="张三丰", id_number="320402199001010017", phone=None)
+    assert ports.names.asked("check")[-1][1] is None
+
+    world.agree(account, "PHONE")
+    assert enter(sign_in_by_sms).phone_masked == "138****8000"
 
 
 def test_other_accounts_and_other_purposes_are_left_alone(world, ports):
