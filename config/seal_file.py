@@ -9,13 +9,23 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from config.seals import INDEX_KEY_BYTES, SealKeysFault, file_text, load_seals, new_key, random_key
+from config.seals import INDEX_KEY_BYTES, SealKeysFault, file_text, load_seals, new_key, new_seal_keys, random_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 KEY_NAME: Final = re.compile(r"k(\d+)")
+
+
+def make_file(path: Path, *, algorithm: str) -> bool:
+    """Make the file with one key, and its folder; False where there is a file already: what that one sealed would be lost."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(path):
+        if path.exists():
+            return False
+        _write(path, new_seal_keys(algorithm))
+    return True
 
 
 def add_key(path: Path, *, algorithm: str) -> str:
@@ -62,23 +72,29 @@ def drop_previous_index_keys(path: Path) -> None:
 def _changing(path: Path) -> Iterator[dict[str, Any]]:
     """The file's content to change, written back whole: never half a file, never two writers, never more readable than before."""
     load_seals(path)
+    with _locked(path):
+        given = json.loads(path.read_text(encoding="utf-8"))
+        yield given
+        _write(path, file_text(given), owner=path.stat())
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
     # Not the file itself, which gets another inode: a lock beside it.
     with (path.parent / f".{path.name}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        given = json.loads(path.read_text(encoding="utf-8"))
-        yield given
-        _replace(path, file_text(given))
+        yield
 
 
-def _replace(path: Path, text: str) -> None:
-    before = path.stat()
+def _write(path: Path, text: str, *, owner: os.stat_result | None = None) -> None:
+    """In one stroke: whoever is killed on the way leaves what was there before, or nothing where nothing was."""
     new = path.parent / f".{path.name}.new"
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        if os.geteuid() == 0:
+        if owner is not None and os.geteuid() == 0:
             # An operator who is root must not take the file away from the processes that read it.
-            os.fchown(file.fileno(), before.st_uid, before.st_gid)
+            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from config.months import YearMonth
-from config.seals import ALGORITHMS, new_seal_keys
+from config.seal_file import make_file
+from config.seals import ALGORITHMS
 from jobs import settle as settle_loop
 from jobs import worker as worker_process
 from jobs.asking import ports_of, settings_of
@@ -52,14 +53,10 @@ def seal_keys() -> None:
 def new_keys(algorithm: str, *, if_missing: bool) -> None:
     """Make seal-keys.json in the secrets folder. Never overwrites one: what it sealed would be lost."""
     path = settings_of().secrets_dir / "seal-keys.json"
-    if path.exists():
-        if if_missing:
-            return
+    if make_file(path, algorithm=algorithm):
+        click.echo(f"made {path.name}")
+    elif not if_missing:
         raise click.ClickException(f"{path.name} exists; whoever replaces it loses everything that it sealed")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(new_seal_keys(algorithm))
-    click.echo(f"made {path.name}")
 
 
 @click.group("import")

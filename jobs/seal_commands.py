@@ -12,7 +12,7 @@ from config.seal_file import add_index_key, add_key, drop_previous_index_keys, r
 from config.seals import ALGORITHMS, SealKeysFault
 from jobs.asking import ports_of, settings_of
 from services import resealing
-from services.index_rebuilding import HouseIsOpen, SealsAreBroken, rebuild_indexes, refuse_open_house
+from services.index_rebuilding import HouseIsOpen, SealsAreBroken, is_rebuilt, rebuild_indexes, refuse_open_house
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,8 +112,9 @@ def rebuild() -> None:
             ports.seals.look_again()
         changed = rebuild_indexes(ports)
     except (HouseIsOpen, SealsAreBroken) as fault:
-        if not goes_on and ports.seals.is_rebuilding_indexes:
-            # Its one transaction is undone for certain. A run that goes on after another cannot know how that one ended.
+        # Our one transaction is undone for certain. How that of a run before us ended, the rows tell, once nobody else is connected.
+        is_undone = isinstance(fault, SealsAreBroken) and is_rebuilt(ports) is False if goes_on else True
+        if ports.seals.is_rebuilding_indexes and is_undone:
             take_back_index_key(_file())
         raise click.ClickException(str(fault)) from None
     drop_previous_index_keys(_file())

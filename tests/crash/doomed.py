@@ -1,7 +1,7 @@
 """The child process that plays a story and is killed at one point of it. Nothing in production code knows of this.
 
 `DoomedPorts.begin` and a thin wrapper around each provider look at who calls them; where that is the wanted place, the process
-sends itself SIGKILL: no handler runs, no buffer is flushed, no connection is closed.
+sends itself SIGKILL: no handler runs, no buffer is flushed, no connection is closed. `Ticks` is finer: any line, any statement.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, event
 from sqlalchemy.orm import sessionmaker
 
 from config.rulebook import load_rulebook
@@ -30,8 +30,10 @@ from tests.conftest import NOW
 from tests.crash.bank import Bank, BankCards, BankFaces, BankLogins, BankMessages, BankNames, BankPayments, BankSms, FileClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterator
     from types import FrameType
+
+    from sqlalchemy import Engine
 
 BEFORE, AFTER = "before", "after"
 
@@ -77,6 +79,42 @@ class Fate:
 
 
 FATE = Fate(None)
+
+
+class Ticks:
+    """Counts each line of the watched files before it runs, each return, and each statement on both its sides; dies at one of them.
+
+    So there is no place between two lines, and none between a commit and what follows it, where nobody was ever killed.
+    """
+
+    def __init__(self, watched: Collection[str], *, last: int = 0) -> None:
+        self._watched, self._last = frozenset(watched), last
+        self.count = 0
+
+    def _tick(self, *_: object) -> None:
+        self.count += 1
+        if self.count == self._last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _call(self, frame: FrameType, _event: str, _arg: object) -> Any:
+        return self._line if frame.f_code.co_filename in self._watched else None
+
+    def _line(self, _frame: FrameType, what: str, _arg: object) -> Any:
+        if what in ("line", "return"):
+            self._tick()
+        return self._line
+
+    def watch(self, engine: Engine) -> None:
+        for name in ("before_cursor_execute", "after_cursor_execute", "commit"):
+            event.listen(engine, name, lambda *_: self._tick())
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        sys.settrace(self._call)
+        try:
+            yield
+        finally:
+            sys.settrace(None)
 
 
 @cache
@@ -186,12 +224,27 @@ def _rulebook() -> Any:
 _rulebook()  # read once by the process that forks, not by each child
 
 
-def play(scene: Scene, name: str, cast: dict[str, Any], death: Death | None) -> None:
-    """The child's whole life. One that survives leaves the list of points it passed."""
+def no_disk(_descriptor: int) -> None:
+    """A killed process loses nothing that the system was told; only a power cut needs the disk, and is not tested here."""
+
+
+def play(scene: Scene, name: str, cast: dict[str, Any], death: Death | int | None) -> None:
+    """The child's whole life. A number is the tick to die at, 0 none of them. One that survives leaves what it passed."""
+    from tests.crash.lasting import LASTING, WATCHED
     from tests.crash.stories import STORIES, Stage
 
     global FATE  # noqa: PLW0603 - one fate a process
-    FATE = Fate(death)
-    STORIES[name].act(Stage(ports=build(scene, doomed=True), bank=Bank(scene.folder), cast=cast))
+    FATE = Fate(death if isinstance(death, Death) else None)
+    os.fsync = no_disk
+    told = {**STORIES, **LASTING}[name]
+    stage = Stage(ports=build(scene, doomed=True), bank=Bank(scene.folder), cast=cast)
+    if isinstance(death, int):
+        ticks = Ticks(WATCHED, last=death)
+        ticks.watch(stage.ports.sessions.kw["bind"])
+        with ticks.running():
+            told.act(stage)
+        (scene.folder / "ticks.json").write_text(json.dumps(ticks.count))
+        return
+    told.act(stage)
     passed = [crash_points().index(point) for point in FATE.passed]
     (scene.folder / "passed.json").write_text(json.dumps(passed))

@@ -22,7 +22,7 @@ from tests.crash.bank import Bank
 from tests.crash.conftest import MIGRATED, a_server_of_our_own
 from tests.crash.doomed import Scene, build
 from tests.crash.stories import Stage, a_payer_with_an_order
-from tests.crash.test_money_survives_a_kill import FORGE
+from tests.crash.theatre import FORGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

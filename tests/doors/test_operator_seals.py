@@ -12,6 +12,7 @@ import pytest
 from app import create_app
 from config.seals import load_seals
 from config.settings import Settings
+from jobs.commands import seal_keys
 from jobs.seal_commands import seals as seals_group
 from tests.factories import World
 
@@ -93,3 +94,23 @@ def test_no_command_prints_a_key(canbao, key_file):
     file = json.loads(key_file.read_text())
     assert not [entry["key"] for entry in file["keys"].values() if entry["key"] in told]
     assert file["index_key"] not in told
+
+
+def test_the_first_key_file_is_made_once_and_never_over_another(tmp_path):
+    secrets = tmp_path / "to" / "come"
+    app = create_app(Settings(secrets_dir=secrets), doors=[])
+    app.cli.add_command(seal_keys)
+
+    def new(*words: str) -> tuple[int, str]:
+        with app.app_context():
+            done = app.test_cli_runner().invoke(args=["seal-keys", "new", *words])
+        return done.exit_code, done.output
+
+    assert new("--if-missing") == (0, "made seal-keys.json\n")
+    made = (secrets / "seal-keys.json").read_text()
+    assert load_seals(secrets / "seal-keys.json").current == "k1"
+    assert (secrets / "seal-keys.json").stat().st_mode & 0o777 == 0o600
+    assert new("--if-missing") == (0, "")
+    code, said = new()
+    assert (code, "loses everything that it sealed" in said) == (1, True)
+    assert (secrets / "seal-keys.json").read_text() == made

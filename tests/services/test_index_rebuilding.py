@@ -176,3 +176,44 @@ def test_after_a_death_half_way_the_next_run_ends_it_and_no_process_starts_befor
     assert World(ports).scalar("SELECT id_number_index FROM persons") == load_seals(key_file).index(
         "id_number", an_id_number(1, born="19600101")
     )
+
+
+def test_a_rebuild_that_cannot_go_on_is_taken_back_where_the_run_before_changed_nothing(canbao, ports, key_file):
+    person = World(ports).person()
+    before = json.loads(key_file.read_text())
+    with ports.begin() as session:
+        session.execute(text("UPDATE persons SET name_sealed = id_number_sealed"))
+    turn(ports, key_file)
+
+    refused = canbao("rebuild-indexes")
+
+    assert (refused.exit_code, "persons.name_sealed of row" in refused.output) == (1, True), refused.output
+    assert json.loads(key_file.read_text()) == before
+    assert World(ports).scalar("SELECT id_number_index FROM persons") == bytes(person.id_number_index)
+
+
+def test_a_rebuild_that_was_through_is_never_taken_back(canbao, ports, key_file):
+    """A seal broke after the rows had their new indexes: under the old key nobody would be found."""
+    World(ports).person()
+    turn(ports, key_file)
+    rebuild_indexes(ports)
+    good = World(ports).scalar("SELECT name_sealed FROM persons")
+    with ports.begin() as session:
+        session.execute(text("UPDATE persons SET name_sealed = id_number_sealed"))
+
+    assert canbao("rebuild-indexes").exit_code == 1
+    assert load_seals(key_file).is_rebuilding_indexes
+    with ports.begin() as session:
+        session.execute(text("UPDATE persons SET name_sealed = :good"), {"good": good})
+    assert canbao("rebuild-indexes").exit_code == 0
+    assert not load_seals(key_file).is_rebuilding_indexes
+
+
+def test_where_no_seal_opens_nothing_is_taken_back(canbao, ports, key_file):
+    World(ports).person()
+    turn(ports, key_file)
+    with ports.begin() as session:
+        session.execute(text("UPDATE persons SET name_sealed = id_number_sealed, id_number_sealed = name_sealed"))
+
+    assert canbao("rebuild-indexes").exit_code == 1
+    assert load_seals(key_file).is_rebuilding_indexes
