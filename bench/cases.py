@@ -65,15 +65,14 @@ class Size:
     paced: int
     verified: int
     """Signed once a round, and sent over and over."""
-    assessments: tuple[int, ...]
-    """Enrolments."""
-    assessment_rounds: int
+    assessments: tuple[tuple[int, int], ...]
+    """Enrolments, and how many times they are assessed."""
 
 
 FULL: Final = Size(
-    rounds=5, seconds=3.0, most=6_000, paced=4_000, verified=1_500, assessments=(20_000, 100_000), assessment_rounds=3
+    rounds=5, seconds=3.0, most=6_000, paced=4_000, verified=1_500, assessments=((10_000, 5), (100_000, 3), (1_000_000, 1))
 )
-QUICK: Final = Size(rounds=1, seconds=1.0, most=1_200, paced=600, verified=300, assessments=(2_000,), assessment_rounds=1)
+QUICK: Final = Size(rounds=1, seconds=1.0, most=1_200, paced=600, verified=300, assessments=((2_000, 1),))
 
 
 class Bench:
@@ -111,14 +110,16 @@ class Bench:
         self._check_books()
         for name in SERVED:
             self.machines.stop(name)
-        for enrollments in self.size.assessments:
+        for enrollments, times in self.size.assessments:
             self.say(f"assessing {enrollments:,} enrolments")
             assessing = Assessing(self.machines, enrollments=enrollments)
-            for number in range(self.size.assessment_rounds):
-                assessed, copied = assessing.measure(number)
-                self._note(f"assess_s_{enrollments}", assessed)
-                self._note(f"copy_s_{enrollments}", copied)
-                self._note(f"assess_vs_copy_{enrollments}", assessed / copied)
+            for number in range(times):
+                measured = assessing.measure(number)
+                self._note(f"assess_s_{enrollments}", measured.assess_s)
+                self._note(f"copy_s_{enrollments}", measured.copy_s)
+                self._note(f"assess_memory_mb_{enrollments}", measured.memory_mb)
+                self._note(f"assess_vs_copy_{enrollments}", measured.assess_s / measured.copy_s)
+            assessing.drop()
         return self.found
 
     def _round(self, number: int) -> None:

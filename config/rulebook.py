@@ -13,6 +13,13 @@ from types import MappingProxyType
 
 from config.rulebook_amounts import AssessmentTable, Parts, TierAmount, amount_parts, round_half_up
 from config.rulebook_checks import check_region
+from config.rulebook_collection import (
+    CollectionCalendar,
+    CollectionDates,
+    OnDaysOff,
+    TierChangePolicy,
+    TierChangePolicyKind,
+)
 from config.rulebook_facts import Status
 from config.rulebook_files import RegionFolder, RulebookFault, read_region, region_folders
 from config.rulebook_menus import MenuEntry, MenuFunction, Side
@@ -55,6 +62,8 @@ __all__ = [
     "CalendarYear",
     "Capability",
     "CapabilityRule",
+    "CollectionCalendar",
+    "CollectionDates",
     "Counter",
     "Document",
     "FixedAges",
@@ -67,6 +76,7 @@ __all__ = [
     "NoRuleInForce",
     "Notice",
     "NoticePurpose",
+    "OnDaysOff",
     "Parts",
     "PoolingArea",
     "Rate",
@@ -81,6 +91,8 @@ __all__ = [
     "Status",
     "StatutoryAges",
     "TierAmount",
+    "TierChangePolicy",
+    "TierChangePolicyKind",
     "TierPlan",
     "UnknownRegion",
     "amount_parts",

@@ -16,6 +16,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from config.rulebook_collection import CollectionCalendar, TierChangePolicy
 from config.rulebook_facts import RegionHeader, Row
 from config.rulebook_menus import MenuEntry
 from config.rulebook_money import BaseLimits, Insurance, Rate, TierPlan
@@ -43,6 +44,8 @@ SHAPES: tuple[type[Row], ...] = (
     TierPlan,
     CapabilityRule,
     ArrearsWindow,
+    CollectionCalendar,
+    TierChangePolicy,
     Document,
     RequiredDocuments,
     Hotline,
@@ -65,6 +68,7 @@ EXAMPLES: dict[str, object] = {
     "bank_category": '{code: "104", status: SECONDARY, source: a public code table}', "base_rounding": "WHOLE_YUAN",
     "base_year": 2026, "base_yuan": "6000", "capability": "ENROLL", "cash": "true", "ceiling_yuan": "24762",
     "checked_on": "2026-11-21", "code": '"320400" for a region, BOC for a bank', "counter": "ENTRUSTED_AGENCY",
+    "cutoff_day": 25, "debit_run_days": "[20, 25]",
     "day_ends": '"17:30"', "days_off": "[{first: 2026-10-01, last: 2026-10-07}]", "default": "true", "default_plan": "changzhou-2020-medical",
     "default_track_female": "F55", "default_track_male": "M60", "division_code": '"320402"', "due_working_days": 2,
     "earlier": "{months_at_most: 36, status: VERIFIED, source: 人社部发〔2024〕94号}",
@@ -76,13 +80,14 @@ EXAMPLES: dict[str, object] = {
     "label": "一档", "last": "2026-10-07", "later": "{months_at_most: 36, status: TO_CONFIRM, source: 人社部发〔2024〕94号}",
     "make_up_workdays": "[2026-10-10]", "male_below": 60,
     "maximum_delay_months": 36, "may_be_declined": "true", "minimum_age": 16, "months": 3, "months_at_most": 36, "name": "常州市",
-    "note": "only seen in print", "number": '"12333"', "old_age": 60, "parent": '"320000"', "partial": "true",
+    "note": "only seen in print", "number": '"12333"', "old_age": 60, "on_days_off": "NEXT_WORKDAY", "only_in": '["320402"]', "open_day": 1,
+    "parent": '"320000"', "partial": "true",
     "percent_of_reference_wage": 60, "phone": '"12333"', "plans": "[changzhou-2020-medical]", "platforms": "[wechat, alipay]",
-    "pooling_part_yuan": '"300.00"', "precision": "DAY", "province_code": '"320000"', "provisional": "false",
+    "policy": "NEXT_MONTH", "pooling_part_yuan": '"300.00"', "precision": "DAY", "province_code": '"320000"', "provisional": "false",
     "published_on": "2025-09-18", "purpose": "REAL_NAME", "rate_per_mille": 200, "reading_seconds": 10, "reference_wage_yuan": "8254",
     "registrar": "hrss", "replaced_by": "jiangsu-2026", "residence_prefix": '"3204"', "rounding": "HALF_UP_TO_FEN",
     "sets": "[[ID_FRONT, ID_BACK]]", "side": "COLLECTOR", "source": "苏人社发〔2025〕33号", "status": "VERIFIED", "step_months": 4,
-    "system": "XJ", "target_working_days": 1, "text": "（示例文本）", "tier": '"1"', "tiers": '[{tier: "1", label: 一档, base_yuan: 6000}]',
+    "supplement_due_on": "2026-12-31", "supplements_online": "true", "system": "XJ", "target_working_days": 1, "text": "（示例文本）", "tier": '"1"', "tiers": '[{tier: "1", label: 一档, base_yuan: 6000}]',
     "timezone": "Asia/Shanghai", "title": "职工基本医疗保险", "topic": "ENROLLMENT", "sex": "MALE", "track": "M60",
     "tracks": '[{track: M60, sex: MALE, old_age: 60, first_birth_month: "1965-01", step_months: 4, maximum_delay_months: 36}]',
     "under": "TO_DO", "version": '"2026-11-21"', "wage_reference_year": 2024, "year": 2026,

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from config.months import YearMonth
 from config.rulebook_amounts import AssessmentTable, table_of_bases, table_of_fixed_amounts
+from config.rulebook_collection import EVERYWHERE, CollectionCalendar, TierChangePolicy
 from config.rulebook_facts import RegionHeader, Row, Status
 from config.rulebook_menus import MenuEntry
 from config.rulebook_money import BaseLimits, Insurance, Rate, TierPlan
@@ -43,6 +44,7 @@ _MUST_BE_KNOWN: tuple[type[Row], ...] = (
     TierPlan,
     CapabilityRule,
     ArrearsWindow,
+    TierChangePolicy,
     EligibilityRule,
     MinimumContribution,
 )
@@ -146,6 +148,18 @@ class Region:
     def arrears_window(self, insurance_type: str, on: date) -> ArrearsWindow:
         """Say which months may still be paid; raises NoRuleInForce."""
         return self._the(ArrearsWindow, insurance_type, on, f"arrears window for insurance {insurance_type}")
+
+    def collection_calendar(self, pooling_area: str, on: date) -> CollectionCalendar | None:
+        """Find when the months of an area are collected; None where no row says so: then nobody is told a day."""
+        return self.find(CollectionCalendar, pooling_area, on) or self.find(CollectionCalendar, EVERYWHERE, on)
+
+    def bills_from(self) -> YearMonth | None:
+        """Name the first coverage month that this house bills by itself; None where no calendar says so."""
+        return min((YearMonth.of(row.effective_from) for row in self.all(CollectionCalendar)), default=None)
+
+    def tier_change_policy(self, insurance_type: str, on: date) -> TierChangePolicy:
+        """Say from when on another tier holds; raises NoRuleInForce."""
+        return self._the(TierChangePolicy, insurance_type, on, f"tier-change policy for insurance {insurance_type}")
 
     # What the phone can do, and who may
 

@@ -24,7 +24,19 @@ from config.rulebook import load_rulebook
 from config.settings import HOME, Aliyun, Merchant, Miniprogram, Settings, SettingsFault, load_settings
 from jobs.commands import COMMANDS
 from miniprogram_api.errors import DOOR_CODES, STATUS
-from models import applications, bills, enrollments, identity, inbox, journal, messages, orders, payments, personal_data
+from models import (
+    adjustments,
+    applications,
+    bills,
+    enrollments,
+    identity,
+    inbox,
+    journal,
+    messages,
+    orders,
+    payments,
+    personal_data,
+)
 from models.base import Base, Stateful
 from services import enrollment_feed
 from services.errors import BusinessError, Kind
@@ -264,6 +276,7 @@ MACHINES = {
     applications.EnrollmentApplication: (applications.ApplicationState, applications),
     personal_data.PersonalDataRequest: (personal_data.RequestState, personal_data),
     messages.Message: (messages.MessageState, messages),
+    adjustments.AdjustmentReview: (adjustments.ReviewState, adjustments),
 }
 PLAIN_STATES = {
     bills.RecordState: (

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 from flask import current_app
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from config.months import YearMonth
 from config.seal_file import make_file
@@ -103,7 +103,16 @@ def assess(month: str) -> None:
         wanted = YearMonth.parse(month)
     except ValueError as fault:
         raise click.ClickException(str(fault)) from None
-    done = assessment.assess(ports_of(), month=wanted)
+    with _bar() as bar:
+        tasks: dict[tuple[str, str, str], TaskID] = {}
+
+        def show(part: assessment.PartDone) -> None:
+            group = (part.region, part.insurance_type, part.plan_id)
+            if group not in tasks:
+                tasks[group] = bar.add_task(" ".join(group), total=part.of)
+            bar.update(tasks[group], completed=part.number)
+
+        done = assessment.assess(ports_of(), month=wanted, on_part=show)
     click.echo(f"bills for {wanted}")
     for each in done:
         click.echo(

@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from config.logs import logger
 from services.audit_chain import chain_audit
 from services.bank_card_checks import end_silent_checks
+from services.billing_sweep import assess_what_is_missing, void_uncovered
 from services.counter_codes import expire_counter_checks
 from services.face_checks import expire_face_checks
 from services.identity_asking import ask_face_checks
@@ -29,7 +30,8 @@ from services.resealing import reseal, tell_lost_seals
 from services.retention import apply_retention
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
+    from datetime import date
 
     from services.ports import Ports
 
@@ -123,6 +125,51 @@ def tell_what_is_lost(ports: Ports) -> int:
 def erase_what_is_over(ports: Ports) -> int:
     """Each night at 03:17 in Beijing: what is over its term is erased (config/retention.yaml)."""
     return apply_retention(ports)
+
+
+class OnceADay:
+    """What is wrong until a person mends it is told at the first sweep of each day, and when the worker starts; not every ten minutes."""
+
+    def __init__(self) -> None:
+        self._day: date | None = None
+        self._told: set[Hashable] = set()
+
+    def is_new(self, today: date, what: Hashable) -> bool:
+        """Whether it was not told yet today; from now on it was."""
+        if today != self._day:
+            self._day, self._told = today, set()
+        if what in self._told:
+            return False
+        self._told.add(what)
+        return True
+
+
+TOLD: Final = OnceADay()
+
+
+@_sweep("assess", cron="*/10 * * * *")
+def assess_months(ports: Ports) -> int:
+    """Issue the bills that are missing of every month up to this one; months that a rule is missing for are told once a day."""
+    swept = assess_what_is_missing(ports)
+    for month, group in swept.without_bill:
+        what = (str(month), group.region, group.insurance_type, group.plan_id, group.without_bill, group.why)
+        if TOLD.is_new(ports.today(), what):
+            log.warning(
+                "month.without_bills",
+                month=str(month),
+                region=group.region,
+                insurance_type=group.insurance_type,
+                plan=group.plan_id,
+                count=group.without_bill,
+                why=group.why,
+            )
+    return swept.issued
+
+
+@_sweep("void_uncovered", cron="23 * * * *")
+def void_uncovered_months(ports: Ports) -> int:
+    """Unpaid bills of months that their enrolment no longer covers are void."""
+    return void_uncovered(ports)
 
 
 @_sweep("send_messages", cron="* * * * * */5")

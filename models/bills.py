@@ -10,7 +10,7 @@ from typing import ClassVar
 from sqlalchemy import CheckConstraint, Computed, ForeignKey, Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Base, Moves, Stateful, one_of
+from models.base import NUMBER_BY_DATABASE, Base, Moves, Stateful, one_of
 from models.enrollments import Enrollment
 
 
@@ -35,8 +35,12 @@ class BillState(StrEnum):
 
 _B = BillState
 
-BILL_NUMBER: str = "upper(substr(replace(gen_random_uuid()::text, '-', ''), 1, 24))"
-"""An opaque number made by the database, since bills are made there, a million at a time."""
+
+class BillReason(StrEnum):
+    """Why a bill was issued beside or in place of a month's first one."""
+
+    BASE_ADJUSTMENT = "BASE_ADJUSTMENT"
+    """The year's base became final (domain §2.6)."""
 
 
 class ContributionBill(Stateful, Base):
@@ -46,6 +50,7 @@ class ContributionBill(Stateful, Base):
     __table_args__ = (
         one_of(BillState),
         one_of(BillKind, "kind"),
+        one_of(BillReason, "reason"),
         CheckConstraint("account_part_fen + pooling_part_fen = amount_fen", name="parts_sum"),
         CheckConstraint("amount_fen > 0 AND account_part_fen >= 0 AND pooling_part_fen >= 0", name="amounts_positive"),
         CheckConstraint("late_fee_fen = 0", name="no_late_fee"),
@@ -79,7 +84,7 @@ class ContributionBill(Stateful, Base):
     )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
-    bill_no: Mapped[str] = mapped_column(unique=True, server_default=text(BILL_NUMBER))
+    bill_no: Mapped[str] = mapped_column(unique=True, server_default=text(NUMBER_BY_DATABASE))
     enrollment_id: Mapped[int] = mapped_column(ForeignKey("enrollments.id"))
     insurance_type: Mapped[str]
     region: Mapped[str]
@@ -88,6 +93,8 @@ class ContributionBill(Stateful, Base):
     coverage_month: Mapped[int]
     """费款所属期, YYYYMM. Never inferred from when it was paid."""
     kind: Mapped[str] = mapped_column(server_default=BillKind.NORMAL)
+    reason: Mapped[str | None]
+    """Why it was issued later than the month's first bill; none on that one."""
     rule_id: Mapped[str]
     """Which figures, in which version, made this amount."""
     tier_plan: Mapped[str]

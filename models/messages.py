@@ -19,6 +19,8 @@ class MessageKey(StrEnum):
 
     PAYMENT_SUCCEEDED = "payment.succeeded"
     PAYMENT_SURPLUS = "payment.surplus"
+    PAYMENT_DUE_SOON = "payment.due_soon"
+    PAYMENT_DUE_TOMORROW = "payment.due_tomorrow"
 
 
 class MessageState(StrEnum):
@@ -93,6 +95,22 @@ class MessageAllowance(Base):
     platform_template: Mapped[str] = mapped_column(primary_key=True)
     remaining: Mapped[int]
     changed_at: Mapped[datetime]
+
+
+class PaymentReminder(Base):
+    """That somebody was reminded of a month before its cut-off. Its key is the promise that nobody is reminded twice."""
+
+    __tablename__ = "payment_reminders"
+    __table_args__ = (Index(None, "created_at"),)
+
+    person_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("persons.id"), primary_key=True)
+    region: Mapped[str] = mapped_column(primary_key=True)
+    coverage_month: Mapped[int] = mapped_column(primary_key=True)
+    template: Mapped[str] = mapped_column(primary_key=True)
+    """The MessageKey of the reminder: five days before, or one."""
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"))
+    """Whom it was written to: of the person's accounts that can pay there, the one that signed in last."""
+    created_at: Mapped[datetime]
 
 
 class PlatformEvent(Base):

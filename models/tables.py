@@ -2,6 +2,7 @@
 
 from models import (
     accounts,
+    adjustments,
     applications,
     audit,
     bills,
@@ -23,6 +24,7 @@ metadata = Base.metadata
 
 __all__ = [
     "accounts",
+    "adjustments",
     "applications",
     "audit",
     "bills",

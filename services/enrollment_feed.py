@@ -19,13 +19,14 @@ from models.base import new_id
 from models.bills import BillState, ContributionBill
 from models.enrollments import EnrollmentState
 from models.people import Person
+from services.enrollment_tiers import Said, begin_said_tiers, changing_tiers
 from services.errors import BusinessError
 from services.people import mask_name, parse_id_number, parse_name
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Callable, Iterable, Iterator
-    from datetime import date
+    from datetime import date, datetime
     from pathlib import Path
 
     from sqlalchemy.orm import Session
@@ -263,7 +264,10 @@ def _store(ports: Ports, rows: list[FeedRow], report: FeedReport) -> None:
         good = [row for row in rows if (row.id_number, row.name) in people]
         # The last row about the same enrolment wins, as it would one by one.
         newest = {(row.id_number, row.insurance_type, row.pooling_area): row for row in good}
-        touched = _store_enrollments(session, list(newest.values()), people, now=ports.now()) if newest else []
+        this_month = YearMonth.of(ports.today())
+        touched = (
+            _store_enrollments(session, list(newest.values()), people, this_month=this_month, now=ports.now()) if newest else []
+        )
     report.bad += [
         BadRow(line=row.line, reason="AAC003: another name is on record for this AAC002; a clerk must decide")
         for row in rows
@@ -311,9 +315,21 @@ def _store_people(ports: Ports, session: Session, rows: list[FeedRow]) -> dict[t
 
 
 def _store_enrollments(
-    session: Session, rows: list[FeedRow], people: dict[tuple[str, str], uuid.UUID], *, now: object
+    session: Session, rows: list[FeedRow], people: dict[tuple[str, str], uuid.UUID], *, this_month: YearMonth, now: datetime
 ) -> list[bool]:
     """Whether each touched enrolment is new. Unpaid months that a changed one no longer covers are owed no longer."""
+    said = [
+        Said(
+            person_id=people[row.id_number, row.name],
+            insurance_type=row.insurance_type,
+            pooling_area=row.pooling_area,
+            tier_plan=row.tier_plan,
+            tier=row.tier,
+            declared_wage_fen=row.declared_wage_fen,
+        )
+        for row in rows
+    ]
+    other_tiers = changing_tiers(session, said, now=now)
     touched = session.execute(
         UPSERT_ENROLLMENTS,
         {
@@ -331,6 +347,7 @@ def _store_enrollments(
             "agencies": [row.agency for row in rows],
         },
     ).all()
+    begin_said_tiers(session, other_tiers, from_month=this_month, now=now)
     changed = [row.id for row in touched if not row.added]
     if changed:
         moves = ContributionBill.MOVES

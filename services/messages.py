@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -58,6 +59,18 @@ def _are_months(value: Any) -> bool:
         return False
 
 
+def _is_day(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        return False
+
+
+def _say_day(value: str) -> str:
+    day = date.fromisoformat(value)
+    return f"{day.year}年{day.month}月{day.day}日"
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, str) and NUMBER.fullmatch(value) is not None
 
@@ -66,12 +79,15 @@ KINDS: Final[Mapping[str, Fact]] = {
     "order_no": Fact(word="order_no", holds=_is_number, say=lambda value, _: str(value)),
     "amount_fen": Fact(word="amount", holds=_is_fen, say=lambda fen, _: f"{fen // 100}.{fen % 100:02d}"),
     "months": Fact(word="months", holds=_are_months, say=lambda numbers, language: language.say_months(numbers)),
+    "due_on": Fact(word="due_on", holds=_is_day, say=lambda day, _: _say_day(day)),
 }
 """Every kind of fact. A new one holds a number of ours, an amount, a date or a word that is masked already, and its test says so."""
 
 FACTS: Final[Mapping[MessageKey, tuple[str, ...]]] = {
     MessageKey.PAYMENT_SUCCEEDED: ("order_no", "amount_fen", "months"),
     MessageKey.PAYMENT_SURPLUS: ("order_no", "amount_fen", "months"),
+    MessageKey.PAYMENT_DUE_SOON: ("amount_fen", "months", "due_on"),
+    MessageKey.PAYMENT_DUE_TOMORROW: ("amount_fen", "months", "due_on"),
 }
 """Key → exactly the facts that its rows hold."""
 

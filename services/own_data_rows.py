@@ -14,14 +14,15 @@ from sqlalchemy.orm import aliased
 
 from config.months import YearMonth
 from models.accounts import Account, AccountSession, SmsCode
+from models.adjustments import AdjustmentReview
 from models.applications import ApplicationDocument, ApplicationItem, EnrollmentApplication, JointCase
 from models.audit import PersonalDataAccess
 from models.bills import ContributionBill, ContributionRecord
 from models.consents import Consent, NoticeReading
-from models.enrollments import Enrollment
+from models.enrollments import Enrollment, EnrollmentTier
 from models.identity import BankCardCheck, CounterCheck, FaceCheck, IdentityVerification
 from models.insured_persons import InsuredPerson, PayerBlock, PersonLookup
-from models.messages import Message, MessageAllowance
+from models.messages import Message, MessageAllowance, PaymentReminder
 from models.orders import OrderLine, PaymentOrder
 from models.payments import Payment, Refund
 from models.people import Person
@@ -202,6 +203,43 @@ def joint_cases(whose: Whose) -> Rows:
     return select(*columns).where(each.person_id == whose.person_id).order_by(each.id.desc())
 
 
+def tiers(whose: Whose) -> Rows:
+    each = EnrollmentTier
+    columns = (
+        Enrollment.insurance_type,
+        each.from_month,
+        each.tier_plan,
+        each.tier,
+        each.declared_wage_fen,
+        each.source,
+        each.created_at,
+    )
+    joined = select(*columns).join(Enrollment, Enrollment.id == each.enrollment_id)
+    return joined.where(Enrollment.person_id == whose.person_id).order_by(each.id.desc())
+
+
+def adjustments(whose: Whose) -> Rows:
+    each, bill = AdjustmentReview, ContributionBill
+    columns = (
+        bill.bill_no,
+        bill.coverage_month,
+        each.reason,
+        each.assessed_fen,
+        each.owed_fen,
+        each.state,
+        each.created_at,
+        each.resolved_at,
+    )
+    joined = select(*columns).join(bill, bill.id == each.bill_id).join(Enrollment, Enrollment.id == bill.enrollment_id)
+    return joined.where(Enrollment.person_id == whose.person_id).order_by(each.id.desc())
+
+
+def reminders(whose: Whose) -> Rows:
+    each = PaymentReminder
+    columns = (each.region, each.coverage_month, each.template, each.created_at)
+    return select(*columns).where(each.account_id == whose.account_id).order_by(each.created_at.desc(), each.template)
+
+
 def bills(whose: Whose) -> Rows:
     each = ContributionBill
     columns = (each.bill_no, each.insurance_type, each.coverage_month, each.kind, each.amount_fen, each.state, each.issued_at)
@@ -306,7 +344,7 @@ PURPOSES: Final = {
     "request_answer": "办理您的个人信息请求",
 }
 """Why something was opened, as services write it → as the person reads it. A test finds every purpose in the services."""
-MONTH_COLUMNS: Final = frozenset({"coverage_month", "start_month", "end_month", "effective_month"})
+MONTH_COLUMNS: Final = frozenset({"coverage_month", "from_month", "start_month", "end_month", "effective_month"})
 
 
 def shown(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:

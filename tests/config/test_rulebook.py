@@ -493,12 +493,15 @@ def test_production_would_refuse_exactly_what_is_not_known(rulebook):
     assert named == [
         (CHANGZHOU, "tier_plans[changzhou-2020-five-tiers]"),
         (CHANGZHOU, "tier_plans[changzhou-2020-medical]"),
+        (CHANGZHOU, "tier_changes[110]"),
+        (CHANGZHOU, "tier_changes[310]"),
         (CHANGZHOU, "eligibility[changzhou-2025-hukou]"),
         (XINJIANG, "tier_plans[xinjiang-demo-tiers]"),
         (XINJIANG, "capabilities[BACK_PAY]"),
         (XINJIANG, "capabilities[PAY_OWN]"),
         (XINJIANG, "capabilities[PAY_FOR_OTHERS]"),
         (XINJIANG, "arrears[110]"),
+        (XINJIANG, "tier_changes[110]"),
     ]
     assert rulebook.unconfirmed(TODAY, []) == []
 
