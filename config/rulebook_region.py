@@ -183,8 +183,12 @@ class Region:
 
     def minimum_contribution_months(self, insurance_type: str, on: date) -> int:
         """Say how many months must be paid by whoever draws the pension from that day; raises NoRuleInForce."""
+        return self.minimum_contribution(insurance_type, on).months
+
+    def minimum_contribution(self, insurance_type: str, on: date) -> MinimumContribution:
+        """Find the rule on how many months must be paid, by the day of drawing; raises NoRuleInForce."""
         what = f"minimum contribution period for insurance {insurance_type}"
-        return self._the(MinimumContribution, insurance_type, on, what).months
+        return self._the(MinimumContribution, insurance_type, on, what)
 
     def required_documents(self, application: ApplicationKind, on: date) -> RequiredDocuments:
         """Say which sets of documents are complete; raises NoRuleInForce."""

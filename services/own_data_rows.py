@@ -340,6 +340,7 @@ PURPOSES: Final = {
     "counter_look": "窗口核验",
     "counter_compare": "窗口核验",
     "counter_confirm": "窗口核验",
+    "retirement_outlook": "为您测算退休时间",
     "own_copy": "向本人提供副本",
     "request_answer": "办理您的个人信息请求",
 }

@@ -67,6 +67,11 @@ class OldForeignCardNumber:
     """Of two centuries the later one that is not in the future: whoever may be a child is taken for one."""
 
     @property
+    def is_female(self) -> None:
+        """The number does not tell."""
+        return
+
+    @property
     def masked(self) -> str:
         return mask_id_number(self.text)
 
@@ -128,6 +133,11 @@ def parse_document_number(given: str, *, document: CounterDocument, today: date)
     if kind is not document:
         raise DocumentNumberMalformed
     return number
+
+
+def kept_number(text: str, *, today: date) -> IdNumber | OldForeignCardNumber:
+    """Read a number that was well-formed when it was kept, of whatever document. Raises IdNumberMalformed, DocumentNumberMalformed."""
+    return _old_foreign_card(text, today=today) if OLD_FOREIGN_CARD.fullmatch(text) else parse_id_number(text, today=today)
 
 
 def _old_foreign_card(text: str, *, today: date) -> OldForeignCardNumber:

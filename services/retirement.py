@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from config.months import YearMonth
 from config.rulebook import FixedAges, NoRuleInForce
 
 if TYPE_CHECKING:
-    from config.rulebook import AgeRule, Region, RetirementTrack, StatutoryAges
+    from config.rulebook import AgeRule, MinimumContribution, Region, RetirementTrack, StatutoryAges
+
+EMPLOYEE_PENSION: Final = "110"
+"""企业职工基本养老保险 (AAE140)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +71,10 @@ def window(rule: StatutoryAges, birth_date: date, at: Statutory) -> Window | Non
     )
 
 
-def minimum_months(region: Region, insurance_type: str, on: date) -> int | None:
-    """Say how many months whoever draws the pension on that day must have paid; None where no rule is in force."""
+def minimum(region: Region, on: date) -> MinimumContribution | None:
+    """Find what whoever draws the pension on that day must have paid; None where no rule is in force."""
     try:
-        return region.minimum_contribution_months(insurance_type, on)
+        return region.minimum_contribution(EMPLOYEE_PENSION, on)
     except NoRuleInForce:
         return None
 
@@ -100,8 +103,12 @@ def is_of_age(rule: AgeRule, *, birth_date: date, is_female: bool | None, on: da
     if isinstance(rule, FixedAges):
         below = {False: rule.male_below, True: rule.female_below, None: max(rule.male_below, rule.female_below)}
         return completed_years(birth_date, on) >= below[is_female]
-    day = bounding(rule, birth_date=birth_date, is_female=is_female, track=track).day
-    return on >= day if rule.precision == "DAY" else YearMonth.of(on) >= YearMonth.of(day)
+    return is_reached(rule, bounding(rule, birth_date=birth_date, is_female=is_female, track=track), on)
+
+
+def is_reached(rule: StatutoryAges, at: Statutory, on: date) -> bool:
+    """Ask whether the statutory retirement has come, by the day or by the month as the rule says."""
+    return on >= at.day if rule.precision == "DAY" else YearMonth.of(on) >= at.month
 
 
 def completed_years(birth_date: date, on: date) -> int:

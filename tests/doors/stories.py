@@ -901,6 +901,27 @@ def _(house: House) -> Ask:
     return replace(list_bills(house), account=somebody(house))
 
 
+# --- retirement outlook
+
+
+@good
+def read_retirement_outlook(house: House) -> Ask:
+    return Ask(method="GET", path="/retirement-outlook", account=somebody(house))
+
+
+@refused("read_retirement_outlook", "FACE_CHECK_REQUIRED")
+def _(house: House) -> Ask:
+    return replace(read_retirement_outlook(house), account=newcomer(house))
+
+
+@refused("read_retirement_outlook", "CONSENT_REQUIRED")
+def _(house: House) -> Ask:
+    ask = read_retirement_outlook(house)
+    (consent,) = house.world.agree(ask.account, "REAL_NAME")
+    assert house.phone(ask.account).delete(f"/consents/{consent.id}").status_code == 200
+    return ask
+
+
 # --- payment orders
 
 

@@ -27,6 +27,7 @@ import services.payer_blocks
 import services.phone_numbers
 import services.real_names
 import services.registration
+import services.retirement_outlook
 import services.sign_in
 from app import create_app
 from config.settings import HOME, Settings
@@ -117,6 +118,7 @@ def test_operations_are_called_by_names_that_stay():
         "read_own_copy",
         "read_own_data",
         "read_region",
+        "read_retirement_outlook",
         "remove_insured_person",
         "remove_phone",
         "set_preferences",
@@ -167,6 +169,7 @@ MODULES = {
         services.payer_blocks,
         services.phone_numbers,
         services.registration,
+        services.retirement_outlook,
         services.sign_in,
     )
 }

@@ -48,6 +48,7 @@ UNVERIFIED = {
     "read_me": None,
     "remove_phone": None,
     "read_menu": None,
+    "read_retirement_outlook": "FACE_CHECK_REQUIRED",
     "read_own_data": None,
     "read_own_copy": None,
     "list_accesses": None,

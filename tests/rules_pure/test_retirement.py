@@ -18,7 +18,7 @@ from services.retirement import (
     completed_years,
     delay_months,
     is_of_age,
-    minimum_months,
+    minimum,
     statutory,
     tracks_of,
     window,
@@ -235,11 +235,9 @@ def test_whoever_was_of_age_before_2025_had_nothing_to_choose():
     ],
 )
 def test_how_much_must_be_paid_goes_by_the_year_of_drawing(day, months):
-    assert minimum_months(REGION, "110", day) == months
+    rule = minimum(REGION, day)
 
-
-def test_no_minimum_is_made_up_where_no_rule_says_one():
-    assert minimum_months(REGION, "310", TODAY) is None
+    assert (rule and rule.months) == months
 
 
 # What holds for everybody
