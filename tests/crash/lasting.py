@@ -24,7 +24,8 @@ from config.seals import SealBroken, _index, load_seals
 from config.settings import HOME, Settings
 from jobs.seal_commands import seals as seals_commands
 from models.accounts import Account
-from models.base import place
+from models.applications import EnrollmentApplication
+from models.base import new_id, place
 from models.tables import metadata
 from providers.protocols import FaceVerdict
 from services import audit_chain, index_rebuilding, own_data_requests, resealing
@@ -133,6 +134,20 @@ def something_everywhere(stage: Stage) -> None:
         session.execute(
             text("INSERT INTO messages (account_id, template, facts, created_at) VALUES (:id, 'T', '{}', now())"), given
         )
+        row_id = new_id()
+        session.add(
+            EnrollmentApplication(
+                id=row_id,
+                kind="NEW_ENROLLMENT",
+                account_id=account.id,
+                person_id=account.person_id,
+                miniprogram=account.miniprogram,
+                region="320400",
+                details_sealed=seals.seal("{}", place=EnrollmentApplication.details_place(row_id)),
+                created_at=stage.ports.now(),
+                updated_at=stage.ports.now(),
+            )
+        )
     world.agree(account, "PROXY_PAYMENT")
     ask(stage, "CORRECT", key="correct-1", wish="出生日期有误")
 
@@ -165,6 +180,7 @@ GONE = {
     "a frozen request": "SELECT 1 FROM payments p JOIN payment_orders o ON o.id = p.order_id"
     " WHERE o.payer_account_id = :id AND p.request_sealed IS NOT NULL",
     "a wish": "SELECT 1 FROM personal_data_requests WHERE account_id = :id AND (wish_sealed IS NOT NULL OR state = 'RECEIVED')",
+    "a draft": "SELECT 1 FROM enrollment_applications WHERE account_id = :id",
     "one whom it paid for": "SELECT 1 FROM insured_persons WHERE account_id = :id",
     "an allowance": "SELECT 1 FROM message_allowances WHERE account_id = :id",
     "a remembered press": "SELECT 1 FROM idempotency_keys WHERE account_id = :id",
