@@ -20,6 +20,7 @@ from config.seal_file import make_file
 from config.seals import ALGORITHMS
 from jobs import settle as settle_loop
 from jobs import worker as worker_process
+from jobs.adjustment_commands import adjust, adjustments_command
 from jobs.asking import ports_of, settings_of
 from jobs.audit_commands import audit
 from jobs.counter_commands import counter
@@ -251,6 +252,8 @@ COMMANDS = (
     audit,
     import_group,
     assess,
+    adjust,
+    adjustments_command,
     settle_command,
     worker,
     inbox_command,

@@ -18,6 +18,7 @@ from procrastinate.jobs import Status
 from sqlalchemy.exc import SQLAlchemyError
 
 from config.logs import logger
+from services.adjustments import adjust
 from services.audit_chain import chain_audit
 from services.bank_card_checks import end_silent_checks
 from services.billing_sweep import assess_what_is_missing, void_uncovered
@@ -164,6 +165,12 @@ def assess_months(ports: Ports) -> int:
                 why=group.why,
             )
     return swept.issued
+
+
+@_sweep("adjust", cron="41 * * * *")
+def adjust_months(ports: Ports) -> int:
+    """Months that were billed on figures which are final by now; also those that somebody was paying at the last sweep."""
+    return sum(each.did for each in adjust(ports))
 
 
 @_sweep("void_uncovered", cron="23 * * * *")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from apiflask import APIBlueprint, Schema
-from apiflask.fields import Boolean, DateTime, Dict, Integer, List, Nested, String
+from apiflask.fields import Boolean, Date, DateTime, Dict, Integer, List, Nested, String
 
 from miniprogram_api.auth import endpoint, me, ports
 from miniprogram_api.insured_persons import InsuredPersonOut
@@ -25,7 +25,10 @@ class BillOut(Schema):
     insurance_type = String(required=True, metadata={"example": "110"})
     insurance_name = String(required=True)
     coverage_month = String(required=True, metadata={"description": "费款所属期", "example": "2026-11"})
-    kind = String(required=True)
+    kind = String(required=True, metadata={"description": "NORMAL 当月应缴；SUPPLEMENT 基数公布后的补差"})
+    reason = String(required=True, allow_none=True, metadata={"description": "BASE_ADJUSTMENT：基数公布后重新核定"})
+    due_date = Date(required=True, allow_none=True, metadata={"description": "缴费截止日"})
+    due_date_note = String(required=True, allow_none=True, metadata={"description": "截止日未经确认时为“以当地公布为准”"})
     amount_fen = Integer(required=True)
     account_part_fen = Integer(required=True, metadata={"description": "计入个人账户"})
     pooling_part_fen = Integer(required=True)
@@ -57,6 +60,8 @@ def shown(bill: bills.BillView) -> dict[str, Any]:
     return {
         **{name: getattr(bill, name) for name in BillOut._declared_fields if hasattr(bill, name)},  # noqa: SLF001 - marshmallow's own list
         "id": bill.bill_no,
+        "due_date": bill.due.on,
+        "due_date_note": bill.due.note,
         "payable": judged.payable,
         "not_payable_code": judged.code,
         "not_payable_reason": judged.reason,

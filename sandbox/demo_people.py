@@ -47,16 +47,16 @@ class Figure:
 
 
 FATHER = Figure(
-    "父亲", "张三", id_number("65010219680615001"), "13800000001", "6228481380000000104", "110,650102,1,{year}01,,6000.00,"
+    "父亲", "张三", id_number("65010219680615001"), "13800000001", "6228481380000000104", "110,650102,1,{start},,6000.00,"
 )
 DAUGHTER = Figure(
-    "女儿", "李四", id_number("65010219920308002"), "13800000002", "6228481380000000203", "110,650102,1,{year}01,,,2"
+    "女儿", "李四", id_number("65010219920308002"), "13800000002", "6228481380000000203", "110,650102,1,{start},,,2"
 )
 WORKER = Figure(
-    "灵活就业人员甲", "王五", id_number("32040219880101003"), "13800000003", "6228481380000000302", "110,320402,1,{year}01,,,3"
+    "灵活就业人员甲", "王五", id_number("32040219880101003"), "13800000003", "6228481380000000302", "110,320402,1,{start},,,3"
 )
 NEIGHBOUR = Figure(
-    "灵活就业人员乙", "赵六", id_number("32040219850520004"), "13800000004", "6228481380000000401", "110,320411,1,{year}01,,,1"
+    "灵活就业人员乙", "赵六", id_number("32040219850520004"), "13800000004", "6228481380000000401", "110,320411,1,{start},,,1"
 )
 EVERYBODY = (FATHER, DAUGHTER, WORKER, NEIGHBOUR)
 
@@ -73,8 +73,9 @@ def canbao(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def write_feed(path: Path, figures: Sequence[Figure], *, bad_rows: Sequence[str] = ()) -> None:
-    year = datetime.now(BEIJING).year
-    rows = [figure.feed_row.format(year=year) for figure in figures if figure.row is not None]
+    # From the first month that is billed on: the worker bills what is missing of any month that an enrolment covers.
+    start = months_to_bill(datetime.now(BEIJING))[0].replace("-", "")
+    rows = [figure.feed_row.format(start=start) for figure in figures if figure.row is not None]
     path.write_text("\n".join([HEADER, *rows, *bad_rows]) + "\n", encoding="gb18030")
 
 

@@ -9,9 +9,10 @@ from sqlalchemy import select
 
 from config.months import YearMonth
 from config.rulebook import Capability, HotlineTopic, NoRuleInForce
-from models.bills import BillState, ContributionBill, ContributionRecord, RecordState
+from models.bills import BillKind, BillState, ContributionBill, ContributionRecord, RecordState
 from models.enrollments import Enrollment
 from models.orders import OrderLine, PaymentOrder
+from services.collection_dates import DueDate, due_date
 from services.consents import refuse_taken_back, require_consent
 from services.insured_persons import refuse_blocked, relation_of
 
@@ -48,6 +49,9 @@ class BillView:
     insurance_name: str
     coverage_month: str
     kind: str
+    reason: str | None
+    """BASE_ADJUSTMENT: issued when the year's figures became final."""
+    due: DueDate
     amount_fen: int
     account_part_fen: int
     pooling_part_fen: int
@@ -101,6 +105,8 @@ def payability(
             reason=capability.explanation,
             counter=counter_of(region, enrollment.agency),
         )
+    if bill.kind == BillKind.SUPPLEMENT:
+        return _supplement_payability(region, enrollment, today)
     month = YearMonth.from_number(bill.coverage_month)
     if not window.allows(month, today):
         what = (
@@ -115,6 +121,19 @@ def payability(
             counter=counter_of(region, enrollment.agency),
         )
     return Payability(payable=True)
+
+
+def _supplement_payability(region: Region, enrollment: Enrollment, today: date) -> Payability:
+    """A difference is no arrears: whether the phone takes it is the calendar's word, not the arrears window's."""
+    calendar = region.collection_calendar(enrollment.pooling_area, today)
+    if calendar is not None and calendar.supplements_online:
+        return Payability(payable=True)
+    return Payability(
+        payable=False,
+        code="NOT_AVAILABLE_ONLINE",
+        reason="基数调整后的补差不能在手机上缴纳，请到窗口办理。",
+        counter=counter_of(region, enrollment.agency),
+    )
 
 
 def counter_of(region: Region, agency: str | None, topic: HotlineTopic = HotlineTopic.PAYMENT) -> dict[str, Any]:
@@ -157,6 +176,13 @@ def list_bills(ports: Ports, *, account: Account, insured_person_id: uuid.UUID) 
                 insurance_name=_insurance_name(region, bill),
                 coverage_month=str(YearMonth.from_number(bill.coverage_month)),
                 kind=bill.kind,
+                reason=bill.reason,
+                due=due_date(
+                    region,
+                    pooling_area=enrollment.pooling_area,
+                    month=YearMonth.from_number(bill.coverage_month),
+                    kind=bill.kind,
+                ),
                 amount_fen=bill.amount_fen,
                 account_part_fen=bill.account_part_fen,
                 pooling_part_fen=bill.pooling_part_fen,

@@ -52,10 +52,10 @@ class Town:
 
     def settle_in(self, folder: Path) -> None:
         feed = folder / "feed.csv"
-        year = self.month[:4]
+        start = self.month.replace("-", "")  # the worker bills earlier months too, where somebody is insured
         rows = ["AAC002,AAC003,AAE140,AAB301,AAC031,AAE030,TIER"]
         for at, (_, _, area) in enumerate(PROGRAMS.values()):
-            rows += [f"{an_id_number(n, born=f'19{70 + at}0101')},张三,110,{area},1,{year}01,2" for n in range(PEOPLE)]
+            rows += [f"{an_id_number(n, born=f'19{70 + at}0101')},张三,110,{area},1,{start},2" for n in range(PEOPLE)]
         feed.write_text("\n".join(rows) + "\n")
         for words in (("import", "enrollments", str(feed)), ("assess", "--month", self.month)):
             done = self.canbao(*words)

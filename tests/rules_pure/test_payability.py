@@ -6,7 +6,8 @@ from datetime import date
 
 import pytest
 
-from models.bills import BillState, ContributionBill
+from config.rulebook import CollectionCalendar, Region
+from models.bills import BillKind, BillState, ContributionBill
 from models.enrollments import Enrollment
 from services.bills import payability
 
@@ -93,3 +94,19 @@ def test_before_a_regions_first_rule_nothing_is_payable_and_it_is_said_why(ruleb
         pytest.fail("a missing rule is a refusal with an explanation, never an error")
     assert not judged.payable
     assert judged.code == "NOT_AVAILABLE_ONLINE"
+
+
+@pytest.mark.parametrize("month", [202601, 202610, 202611])
+def test_a_difference_is_no_arrears_and_is_payable_where_the_calendar_says_so(rulebook, month):
+    def judged(region):
+        bill = ContributionBill(
+            region="320400", insurance_type="110", coverage_month=month, state="UNPAID", kind=BillKind.SUPPLEMENT
+        )
+        return payability(bill, Enrollment(pooling_area="320402"), region=region, regions=["320400"], today=TODAY, own=True)
+
+    changzhou = rulebook.region("320400")
+    assert judged(changzhou).payable
+    rows = {**changzhou.rows, CollectionCalendar: ()}
+    at_the_window = judged(Region(changzhou.header, changzhou.parent, rows))
+    assert (at_the_window.payable, at_the_window.code) == (False, "NOT_AVAILABLE_ONLINE")
+    assert at_the_window.counter["hotline"]
