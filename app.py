@@ -1,6 +1,6 @@
 """The roof: puts settings, adapters and doors together. It alone names concrete adapters.
 
-web         gunicorn "app:web()"          the JSON door, for people with a phone
+web         gunicorn "app:web()"          the JSON door, for people with a phone; and the staff's pages
 letterbox   gunicorn "app:letterbox()"    the webhooks, in a process of their own
 settle      canbao settle                 from waiting notices to books
 worker      canbao worker                 the sweeps that the clock calls
@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import sessionmaker
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+import console.door
 import miniprogram_api.door
 import webhooks.door
 from config.clock import SystemClock
@@ -69,7 +70,7 @@ if TYPE_CHECKING:
     from config.settings import Partners
     from providers.protocols import FaceProvider, LoginProvider, MessageProvider, PaymentProvider
 
-DOORS = {"miniprogram_api": miniprogram_api.door, "webhooks": webhooks.door}
+DOORS = {"miniprogram_api": miniprogram_api.door, "console": console.door, "webhooks": webhooks.door}
 LARGEST_BODY_BYTES = 64 * 1024
 
 
@@ -102,7 +103,7 @@ def create_app(settings: Settings | None = None, *, doors: Collection[str] = tup
 
 def web() -> Flask:
     """What the web process serves."""
-    return _serving(["miniprogram_api"])
+    return _serving(["miniprogram_api", "console"])
 
 
 def letterbox() -> Flask:

@@ -33,7 +33,7 @@ SECRET_KEYS: Final = frozenset(
         "pure_phone_number", "unionid", "user_id", "open_id", "buyer_id", "buyer_open_id", "buyer_user_id", "payer_openid", "js_code",
         "auth_code", "sms_code", "template_param", "access_token", "refresh_token", "app_secret", "access_key_id",
         "access_key_secret", "private_key", "index_key", "api_v3_key", "meta_info", "certify_id", "certify_url", "verify_id",
-        "cert_type_no", "biz_content", "set_cookie",
+        "cert_type_no", "biz_content", "set_cookie", "new_password", "password_again", "new_password_again", "totp_code", "form_token",
     )
 )  # fmt: skip
 """Fields whose value never reaches a log line, whatever it looks like and however the field is written."""

@@ -1,1 +1,11 @@
-"""DOOR 3: the staff's pages, rendered here and working without JavaScript."""
+"""DOOR 3: the staff's pages, rendered here and working without JavaScript.
+
+    signing_in   /console/sign-in, /console/sign-out, /console/enrolment
+    home         /console/, /console/account
+    staff        /console/staff…               administrators let people in and out
+    counter      /console/counter…             reviewers and supervisors see people at the counter
+    audit        /console/audit/…              auditors read who looked and who did what
+
+A page is declared by `@page(path, roles=…)` in pages.py, and in no other way: it asks who is there, checks role, scope and form, and
+writes down who looked.
+"""

@@ -36,6 +36,7 @@ from models import (
     orders,
     payments,
     personal_data,
+    staff,
 )
 from models.base import Base, Stateful
 from services import enrollment_feed
@@ -277,6 +278,8 @@ MACHINES = {
     personal_data.PersonalDataRequest: (personal_data.RequestState, personal_data),
     messages.Message: (messages.MessageState, messages),
     adjustments.AdjustmentReview: (adjustments.ReviewState, adjustments),
+    staff.Staff: (staff.StaffState, staff),
+    staff.StaffReset: (staff.ResetState, staff),
 }
 PLAIN_STATES = {
     bills.RecordState: (

@@ -27,6 +27,7 @@ from jobs.counter_commands import counter
 from jobs.rights_commands import requests, retention
 from jobs.seal_commands import seals
 from jobs.stack import Stack, StackFault
+from jobs.staff_commands import staff
 from models.migrate import migrate as bring_up_to_date
 from services import assessment, enrollment_feed, inbox, journal
 from services.errors import BusinessError
@@ -258,6 +259,7 @@ COMMANDS = (
     worker,
     inbox_command,
     counter,
+    staff,
     explain,
     requests,
     retention,

@@ -32,7 +32,7 @@ class AuditBlock(Base):
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     source: Mapped[str]
-    """The table whose rows it covers: moves, personal_data_accesses, transfers."""
+    """The table whose rows it covers: moves, personal_data_accesses, staff_acts, transfers."""
     form: Mapped[int]
     """Which way of writing a row down it was made with."""
     first_id: Mapped[int]

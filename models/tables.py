@@ -17,6 +17,7 @@ from models import (
     payments,
     people,
     personal_data,
+    staff,
 )
 from models.base import Base
 
@@ -40,4 +41,5 @@ __all__ = [
     "payments",
     "people",
     "personal_data",
+    "staff",
 ]

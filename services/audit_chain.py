@@ -38,6 +38,7 @@ FORM: Final = 1
 SOURCES: Final[dict[str, tuple[str, ...]]] = {
     "moves": ("id", "noun", "row_id", "from_state", "to_state", "why", "who", "at"),
     "personal_data_accesses": ("id", "subject_table", "subject_id", "columns", "purpose", "who", "at"),
+    "staff_acts": ("id", "who", "act", "subject", "result", "address", "network", "request_id", "at"),
     "transfers": (
         "id", "debit_account", "credit_account", "amount_fen", "kind", "payment_id", "bill_id", "notice_id", "reverses_id",
         "reason", "who", "at",

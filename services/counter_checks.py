@@ -6,7 +6,6 @@ that nobody holds is counted as a guess, and so is data that contradicts ours.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 import uuid
 from dataclasses import dataclass
@@ -34,15 +33,18 @@ from services.counter_errors import (
     CounterCodeUnknown,
     SecondPersonRequired,
     SiteUnknown,
-    StaffNumberMalformed,
     TooManyCodeMisses,
 )
 from services.errors import NameIdMismatch, TooYoung
 from services.people import ADULT_ACCOUNT_YEARS, mask_id_number, mask_name, parse_document_number, parse_name
 from services.personal_data import open_personal
+from services.staff_errors import OutOfScope
+from services.staff_numbers import parse_staff_number
 from services.verification import become, clashes, given_of, keep_given, leave_face, verification_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy.orm import Session
 
     from services.ports import Ports
@@ -51,7 +53,6 @@ log = logger(__name__)
 
 MISSES_A_DAY: Final = 10
 """Codes that nobody holds, and data that contradicts ours: so many may one of the staff type in a Beijing day."""
-STAFF_NUMBER: Final = re.compile(r"[A-Z0-9]{2,16}")
 ATTESTED: Final = "identity.attested_at_counter"
 DIFFERS: Final = (
     "证件与系统中已有的信息不一致。请核对录入内容；确认无误的，请来人先在手机上更正实名信息，或按参保信息更正办理。"
@@ -124,16 +125,17 @@ def attest(
     return told
 
 
-def look_at(ports: Ports, *, code: str, who: str) -> AttestedView:
-    """What the first of the two typed, masked, for the second to hold against the document.
+def look_at(ports: Ports, *, code: str, who: str, sites: Collection[str] | None = None) -> AttestedView:
+    """What the first of the two typed, masked, for the second to hold against the document. `sites`: those within their scope.
 
-    Raises StaffNumberMalformed, CounterCodeUnknown, CounterCheckNotWaiting, SecondPersonRequired, TooManyCodeMisses.
+    Raises StaffNumberMalformed, CounterCodeUnknown, CounterCheckNotWaiting, SecondPersonRequired, OutOfScope, TooManyCodeMisses.
     """
     now, staff = ports.now(), _staff(who)
     with ports.begin() as session:
         found = _find(ports, session, code=code, who=staff, now=now)
         if found is not None:
             _refuse_first(found.check, who=staff)
+            _refuse_elsewhere(found.check, sites)
             given = _typed(ports, session, found.check, purpose="counter_look", who=staff, now=now)
             told = _attested(found.check, given)
     if found is None:
@@ -141,10 +143,10 @@ def look_at(ports: Ports, *, code: str, who: str) -> AttestedView:
     return told
 
 
-def confirm(ports: Ports, *, code: str, who: str) -> AttestedView:
+def confirm(ports: Ports, *, code: str, who: str, sites: Collection[str] | None = None) -> AttestedView:
     """The second of the two: the account is this person from now on.
 
-    Raises StaffNumberMalformed, CounterCodeUnknown, CounterCheckNotWaiting, SecondPersonRequired, ConsentRequired,
+    Raises StaffNumberMalformed, CounterCodeUnknown, CounterCheckNotWaiting, SecondPersonRequired, OutOfScope, ConsentRequired,
     TooManyCodeMisses, and NameIdMismatch where our own record has come to say something else: the check is refused then.
     """
     now, staff = ports.now(), _staff(who)
@@ -153,6 +155,7 @@ def confirm(ports: Ports, *, code: str, who: str) -> AttestedView:
         if found is not None:
             check, account, verification = found.check, found.account, found.verification
             _refuse_first(check, who=staff)
+            _refuse_elsewhere(check, sites)
             require_consent(session, account_id=account.id, purpose="REAL_NAME")
             given = _typed(ports, session, check, purpose="counter_confirm", who=staff, now=now)
             differs = _differs(ports, session, found, given, who=staff, now=now)
@@ -176,12 +179,13 @@ def confirm(ports: Ports, *, code: str, who: str) -> AttestedView:
     return told
 
 
-def refuse(ports: Ports, *, code: str, why: CounterRefusal, who: str) -> AttestedView:
-    """Either of the two says no. Raises StaffNumberMalformed, CounterCodeUnknown, TooManyCodeMisses."""
+def refuse(ports: Ports, *, code: str, why: CounterRefusal, who: str, sites: Collection[str] | None = None) -> AttestedView:
+    """Either of the two says no. Raises StaffNumberMalformed, CounterCodeUnknown, OutOfScope, TooManyCodeMisses."""
     now, staff = ports.now(), _staff(who)
     with ports.begin() as session:
         found = _find(ports, session, code=code, who=staff, now=now)
         if found is not None:
+            _refuse_elsewhere(found.check, sites)
             found.check.refuse(why=why, who=staff, at=now)
             told = _attested(found.check, None)
     if found is None:
@@ -202,11 +206,7 @@ def list_attested(ports: Ports, *, limit: int = 200) -> list[AttestedView]:
 
 
 def _staff(who: str) -> str:
-    # One number, one writing: S1024 and s1024 are not two people.
-    number = unicodedata.normalize("NFKC", who).strip().upper()
-    if not STAFF_NUMBER.fullmatch(number):
-        raise StaffNumberMalformed
-    return f"staff:{number}"
+    return f"staff:{parse_staff_number(who)}"
 
 
 def _find(ports: Ports, session: Session, *, code: str, who: str, now: datetime) -> _Found | None:
@@ -242,6 +242,12 @@ def _refuse_first(check: CounterCheck, *, who: str) -> None:
         raise CounterCheckNotWaiting
     if check.attested_by == who:
         raise SecondPersonRequired
+
+
+def _refuse_elsewhere(check: CounterCheck, sites: Collection[str] | None) -> None:
+    """Before anybody attested it stands nowhere yet, and whoever holds the code may refuse it."""
+    if sites is not None and check.site is not None and check.site not in sites:
+        raise OutOfScope
 
 
 def _differs(ports: Ports, session: Session, found: _Found, given: RealName, *, who: str, now: datetime) -> bool:

@@ -38,6 +38,7 @@ WHAT_IS_LOST: Final = {
     "request": "a payment whose first try had no answer cannot be sent again: it lapses, and the person orders anew; asking, closing and settling go on",
     "reference": "face checks under way lapse, and another may be begun",
     "content": "the providers' own words are lost as evidence; what was settled by them stands in columns",
+    "totp": "none of the staff signs in until two administrators reset their phone, the first of them invited at the command line",
     "code": "counter codes under way cannot be shown again, and another may be asked for",
 }
 """Sealed column, without `_sealed` → what goes with its key, and what goes on."""

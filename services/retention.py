@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logger(__name__)
 
 BATCH: Final = 5_000
-APPEND_ONLY: Final = frozenset({"transfers", "moves", "personal_data_accesses", "audit_blocks", "erasures"})
+APPEND_ONLY: Final = frozenset({"transfers", "moves", "personal_data_accesses", "audit_blocks", "erasures", "staff_acts"})
 """Their triggers refuse to change or delete a row, so a term for them would only fail every night."""
 
 

@@ -55,6 +55,7 @@ ELSEWHERE = {
     "message_sending": "the attempt and its allowance are written before the call: after a kill it is tried once more, when the claim lapses",
     "registration": "a code that was kept and never sent lapses; a session begins in one transaction, and a lost answer needs a new code",
     "phone_numbers": "one transaction after the call; the button is pressed again",
+    "staff_sessions": "the first transaction only reads; the try, its count and the session are one",
     "sign_in": "one transaction after the call; a lost code is asked for again",
 }
 """Other modules that do more than one thing that lasts, and why a kill between them harms nobody."""

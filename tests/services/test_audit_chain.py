@@ -16,6 +16,7 @@ from models.audit import AuditBlock, PersonalDataAccess
 from models.base import Move, new_id
 from services import audit_chain
 from services.audit_chain import SOURCES, chain_audit, safe_last_id, verify
+from services.staff_acts import COMMAND_LINE, note
 
 
 def a_move(n: int, at) -> Move:
@@ -61,10 +62,11 @@ def test_every_row_is_under_a_block_and_every_block_under_the_one_before(world, 
                 subject_table="persons", subject_id=new_id(), columns="name", purpose="story", who="staff:S1", at=ports.now()
             )
         )
+        note(session, who="staff:S1", act="story", origin=COMMAND_LINE, now=ports.now())
 
     done = chain_audit(ports)
 
-    assert done == 1 + world.scalar("SELECT (SELECT count(*) FROM moves) + (SELECT count(*) FROM transfers)") > 4
+    assert done == 2 + world.scalar("SELECT (SELECT count(*) FROM moves) + (SELECT count(*) FROM transfers)") > 4
     verified = verify(ports)
     assert (verified.faults, verified.not_yet) == ([], dict.fromkeys(SOURCES, 0))
     assert verified.heads.keys() == set(SOURCES)
