@@ -19,7 +19,7 @@ from models.accounts import Account
 from models.identity import FaceCheck, FaceCheckState, VerificationState
 from providers.protocols import FaceVerdict, ProviderRefused, ProviderUnreachable
 from services.consents import require_consent
-from services.errors import ConsentRequired
+from services.errors import ConsentRequired, SignInAgain
 from services.verification import become, open_given, verification_of
 
 if TYPE_CHECKING:
@@ -162,8 +162,9 @@ def _ask_due(ports: Ports, miniprogram: str) -> int:
         asked += 1
         try:
             ask_about_face(ports, check_id, who="ask_face_checks")
-        except ConsentRequired:
-            log.info("face_check.not_asked", check_id=str(check_id), why=ConsentRequired.code)
+        except (ConsentRequired, SignInAgain) as refusal:
+            # Taken back, or the account closed, since it was claimed.
+            log.info("face_check.not_asked", check_id=str(check_id), why=refusal.code)
         except SealBroken:
             # Another key, or altered bytes: somebody must look, and nobody else's check waits for that.
             log.error("face_check.seal_broken", check_id=str(check_id))  # noqa: TRY400 - a traceback adds nothing

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
 EXAMPLES = 25
-LONGEST_SECONDS = 5
+LONGEST_SECONDS = 20
 BEARER = {"none": None, "a stranger's": "stranger", "the right one": "own"}
 
 pytestmark = pytest.mark.skipif(not SECONDS, reason="make fuzz gives it its time")

@@ -10,7 +10,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
+from models.accounts import Account
 from providers.protocols import FaceVerdict, ProviderRefused, ProviderUnreachable
+from services import identity_asking
+from services.account_closing import close_account
 from services.consent_withdrawals import withdraw_consent
 from services.errors import DeviceRequired, ProviderUnavailable, TooManyFaceChecks
 from services.face_checks import expire_face_checks, finish_face_check, read_face_check, start_face_check
@@ -354,6 +357,25 @@ def test_a_refusal_about_one_check_does_not_hold_up_the_next(world, ports, clock
 
     assert ask_face_checks(ports) == 2
     assert sorted(stands(world, account) for account, _ in both) == ["FACE_PENDING", "VERIFIED"]
+
+
+def test_an_account_that_closes_between_claim_and_question_holds_nobody_else_up(world, ports, clock, monkeypatch):
+    first, second = facing(world), facing(world, number=2)
+    for account, check in (first, second):
+        went(world, account, check)
+    clock.move(seconds=20)
+    really_ask = identity_asking.ask_about_face
+
+    def ask_after_it_closed(ports, check_id, **how):
+        if check_id == first[1].id:
+            with ports.begin() as session:
+                close_account(ports, session, account=session.get_one(Account, first[0].id), now=ports.now())
+        return really_ask(ports, check_id, **how)
+
+    monkeypatch.setattr(identity_asking, "ask_about_face", ask_after_it_closed)
+
+    assert ask_face_checks(ports) == 2
+    assert stands(world, second[0]) == "VERIFIED"
 
 
 def test_checks_of_a_miniprogram_that_was_taken_out_of_service_only_lapse(world, ports, clock):
