@@ -152,6 +152,8 @@ class Miniprogram(_Entry):
     """Alipay: the app's AES key (接口内容加密方式), with which phone numbers come; without it the phone button is refused."""
     sms_codes_an_hour: int = Field(3000, gt=0)
     """Apps: how many SMS codes go out in an hour at most. A bound on what somebody with a list of numbers can cost."""
+    sms_codes_an_hour_for_one_caller: int = Field(300, gt=0)
+    """Apps: how many of them one caller's network may ask for, so that no single one uses up everybody's. Many phones stand behind one address of an operator. It needs CANBAO_TRUSTED_PROXIES: addresses of one's own network are not counted."""
     platform_real_name: bool = False
     """Alipay granted this app its users' names and ID numbers, and the region takes them as proof (R-CZ-53)."""
 

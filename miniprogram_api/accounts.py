@@ -6,6 +6,7 @@ from typing import Any
 
 from apiflask import APIBlueprint, Schema
 from apiflask.fields import Integer, String
+from flask import request
 from marshmallow import ValidationError, validates_schema
 
 from miniprogram_api.auth import endpoint, me, ports
@@ -82,7 +83,7 @@ class PhoneIn(Given):
 )
 def create_sms_code(given: dict[str, Any]) -> Any:
     """Send a code to a phone, for the app alone. The answer is the same whether the number has an account or not."""
-    return registration.send_code(ports(), **given)
+    return registration.send_code(ports(), caller=request.remote_addr, **given)
 
 
 @door.post("/accounts")

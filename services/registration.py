@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import func, select, update
@@ -69,8 +70,8 @@ class SentCode:
     next_after_seconds: int = int(ONE_IN.total_seconds())
 
 
-def send_code(ports: Ports, *, miniprogram: str, phone: str) -> SentCode:
-    """Send six digits to this number, whoever has it.
+def send_code(ports: Ports, *, miniprogram: str, phone: str, caller: str | None = None) -> SentCode:
+    """Send six digits to this number, whoever has it. `caller` is the address that the request came from.
 
     Raises UnknownMiniprogram, WrongWay, PhoneMalformed, SmsCodeTooSoon, TooManySmsCodes, SmsBusy, ProviderUnavailable.
     """
@@ -78,14 +79,19 @@ def send_code(ports: Ports, *, miniprogram: str, phone: str) -> SentCode:
     now, row_id = ports.now(), new_id()
     digits = f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
     index = phone_index(ports, number)
+    network = network_of(caller)
+    caller_index = None if network is None else ports.seals.index("sms_caller", ports.today().isoformat(), network)
     with ports.begin() as session:
         _require_room(session, index, now=now)
+        if caller_index is not None:
+            _require_room_for_caller(ports, session, caller_index, miniprogram=miniprogram, now=now)
         _require_room_in_app(ports, session, miniprogram=miniprogram, now=now)
         session.add(
             SmsCode(
                 id=row_id,
                 miniprogram=miniprogram,
                 phone_index=index,
+                caller_index=caller_index,
                 code_hash=_hash(ports, row_id, number=number, digits=digits),
                 sent_at=now,
                 expires_at=now + CODE_LIFE,
@@ -136,6 +142,33 @@ def _require_room(session: Session, index: bytes, *, now: datetime) -> None:
     latest = session.scalar(select(func.max(SmsCode.sent_at)).where(SmsCode.phone_index == index, SmsCode.failed_at.is_(None)))
     if latest is not None and now < latest + ONE_IN:
         raise SmsCodeTooSoon(retry_after_seconds=int((latest + ONE_IN - now).total_seconds()) + 1)
+
+
+def network_of(address: str | None) -> str | None:
+    """The network to count by: an IPv4 address, or the 64 bits that an operator gives one customer in IPv6.
+
+    None for what is not of the open internet: that is a proxy of ours that nobody named, and behind it stands everybody.
+    """
+    try:
+        found = ip_address(address or "")
+    except ValueError:
+        return None
+    if isinstance(found, IPv6Address):
+        found = found.ipv4_mapped or found
+    if not found.is_global:
+        return None
+    return str(found) if found.version == 4 else str(ip_network((found, 64), strict=False))  # noqa: PLR2004
+
+
+def _require_room_for_caller(ports: Ports, session: Session, caller_index: bytes, *, miniprogram: str, now: datetime) -> None:
+    """One caller does not use up what everybody has together. Counted without a lock, as that is. Raises SmsBusy."""
+    bound = ports.miniprogram(miniprogram).sms_codes_an_hour_for_one_caller
+    asked = session.scalar(
+        select(func.count()).where(SmsCode.caller_index == caller_index, SmsCode.sent_at > now - BOUND_WINDOW)
+    )
+    if (asked or 0) >= bound:
+        log.warning("sms_code.caller_bound_reached", miniprogram=miniprogram, bound=bound)
+        raise SmsBusy(retry_after_seconds=BOUND_RETRY_SECONDS)
 
 
 def _require_room_in_app(ports: Ports, session: Session, *, miniprogram: str, now: datetime) -> None:

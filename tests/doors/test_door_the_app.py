@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from config.settings import Settings
+from tests.doors.house import House
 from tests.doors.stories import a_phone, newcomer, sms_code_for, wrong
 from tests.factories import ALIPAY, APP, WECHAT
 
@@ -158,3 +160,14 @@ def test_another_language_is_refused_by_its_field(house, language):
 
     assert response.json["code"] == "FIELDS_INVALID"
     assert list(response.json["errors"]) == ["language"]
+
+
+def test_the_caller_behind_a_proxy_of_ours_is_the_one_it_names(world, ports, clock):
+    house = House(ports=ports, world=world, clock=clock, settings=Settings(trusted_proxies=1))
+    asked = {"miniprogram": "changzhou-hrss-app", "phone": "13800138000"}
+    given = {"X-Forwarded-For": "1.2.3.4, 203.107.1.1"}
+
+    assert house.app.test_client().post("/api/v1/sms-codes", json=asked, headers=given).status_code == 202
+
+    index = ports.seals.index("sms_caller", ports.today().isoformat(), "203.107.1.1")
+    assert world.rows("SELECT caller_index FROM sms_codes") == [(index,)]

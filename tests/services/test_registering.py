@@ -286,6 +286,44 @@ def test_a_list_of_numbers_is_stopped_by_their_sum_and_the_next_hour_opens_again
     assert digits_for(bounded)
 
 
+def test_one_caller_with_a_list_of_numbers_leaves_codes_for_everybody_else(world, ports, clock):
+    small = ports.partners.miniprograms[APP].model_copy(update={"sms_codes_an_hour_for_one_caller": 3})
+    programs = {**ports.partners.miniprograms, APP: small}
+    bounded = replace(ports, partners=ports.partners.model_copy(update={"miniprograms": programs}))
+    numbers = (f"137{number:08}" for number in range(100))
+
+    def ask(caller):
+        return send_code(bounded, miniprogram=APP, phone=next(numbers), caller=caller)
+
+    for caller in ("203.107.1.1", "::ffff:203.107.1.1", "203.107.1.1"):
+        ask(caller)
+    with pytest.raises(SmsBusy) as refusal:
+        ask("203.107.1.1")
+    assert refusal.value.retry_after_seconds == 600
+    ask("203.107.1.2")
+    for at in range(3):
+        ask(f"2408:4000:1:2::{at}")
+    with pytest.raises(SmsBusy):
+        ask("2408:4000:1:2:ffff::9")
+    ask("2408:4000:1:3::1")
+    # A proxy that nobody named is everybody, and is not counted.
+    for caller in [None, "10.0.0.7", "127.0.0.1", "nonsense"] * 4:
+        ask(caller)
+
+    clock.move(hours=1)
+    ask("203.107.1.1")
+
+
+def test_of_a_caller_stands_a_hash_that_is_another_one_each_day(world, ports, clock):
+    for _ in range(2):
+        send_code(ports, miniprogram=APP, phone=PHONE, caller="203.107.1.1")
+        clock.move(days=1)
+
+    first, second = world.rows("SELECT caller_index FROM sms_codes ORDER BY sent_at")
+    assert first != second
+    assert b"203.107" not in bytes(first[0])
+
+
 def test_where_their_line_is_down_nobody_has_to_wait_and_the_days_ten_stay(ports, clock):
     for _ in range(CODES_A_DAY):
         ports.sms.fails.append(("send", ProviderUnreachable("down")))

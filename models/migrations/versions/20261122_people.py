@@ -54,6 +54,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("miniprogram", sa.Text(), nullable=False),
         sa.Column("phone_index", sa.LargeBinary(), nullable=False),
+        sa.Column("caller_index", sa.LargeBinary(), nullable=True),
         sa.Column("code_hash", sa.LargeBinary(), nullable=False),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
@@ -63,6 +64,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sms_codes")),
     )
     op.create_index(op.f("ix_sms_codes_phone_index_sent_at"), "sms_codes", ["phone_index", "sent_at"], unique=False)
+    op.create_index(
+        op.f("ix_sms_codes_caller_index_sent_at"),
+        "sms_codes",
+        ["caller_index", "sent_at"],
+        unique=False,
+        postgresql_where=sa.text("caller_index IS NOT NULL"),
+    )
     op.create_index(op.f("ix_sms_codes_sent_at"), "sms_codes", ["sent_at"], unique=False)
     op.create_table(
         "bank_card_checks",
