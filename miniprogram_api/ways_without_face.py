@@ -21,6 +21,7 @@ from services.errors import (
     RequestInFlight,
     TooManyBankCardChecks,
     TooManyCounterCodes,
+    TooManyLookups,
 )
 
 door = APIBlueprint("ways_without_face", __name__, tag="Identity")
@@ -73,6 +74,7 @@ class CounterCheckOut(Schema):
         RealNameRequired,
         AlreadyVerified,
         TooManyBankCardChecks,
+        TooManyLookups,
         RequestInFlight,
         IdempotencyKeyReused,
     ],

@@ -12,7 +12,7 @@ from models.accounts import Account, AccountSession, IdempotencyKey
 from models.applications import ApplicationState, EnrollmentApplication, JointCase
 from models.audit import PersonalDataAccess
 from models.consents import Consent
-from models.identity import CounterCheck, CounterCheckState, FaceCheck, IdentityVerification
+from models.identity import BankCardCheck, CounterCheck, CounterCheckState, FaceCheck, IdentityVerification
 from models.insured_persons import InsuredPerson
 from models.messages import Message, MessageAllowance, MessageState
 from models.orders import OrderState, PaymentOrder
@@ -101,8 +101,11 @@ def _tries_today(session: Session, *, account: Account, now: datetime) -> int:
         PersonalDataAccess.purpose.startswith("name_check"),
         PersonalDataAccess.at >= since,
     )
-    faces = select(func.count()).where(FaceCheck.account_id == account.id, FaceCheck.created_at >= since)
-    return (session.scalar(names) or 0) + (session.scalar(faces) or 0)
+    tries = [names]
+    for model in (FaceCheck, BankCardCheck, CounterCheck):
+        each: Any = model
+        tries.append(select(func.count()).where(each.account_id == account.id, each.created_at >= since))
+    return sum(session.scalar(counted) or 0 for counted in tries)
 
 
 def close_account(ports: Ports, session: Session, *, account: Account, now: datetime) -> None:

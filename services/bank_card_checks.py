@@ -20,6 +20,7 @@ from services.consents import is_taken_back, require_consent
 from services.errors import AlreadyVerified, NotFound, RealNameRequired, RequestInFlight, TooManyBankCardChecks
 from services.idempotency import Asked, fingerprint, keep_result, known_result, made_once
 from services.people import mask_card_number, parse_card_number
+from services.probing import NUMBER_TRIED_TOO_OFTEN, forget_miss, note_miss
 from services.verification import become, given_of, leave_face, verification_of
 from services.ways import may_try_bank_card, ways_on, ways_with_refusals
 
@@ -77,8 +78,8 @@ def check_bank_card(ports: Ports, *, account: Account, card_number: str, phone: 
     """Ask the bank whether this card, with the phone that it knows, is the person's whose name was matched.
 
     A match verifies the account. The same key again tells the same check and asks nobody.
-    Raises CardNumberMalformed, ConsentRequired, RealNameRequired, AlreadyVerified, TooManyBankCardChecks, RequestInFlight,
-    IdempotencyKeyReused. A bank that does not answer is no refusal: the check says UNAVAILABLE, and the try is not counted.
+    Raises CardNumberMalformed, ConsentRequired, RealNameRequired, AlreadyVerified, TooManyBankCardChecks, TooManyLookups,
+    RequestInFlight, IdempotencyKeyReused. A bank that does not answer is no refusal: the check says UNAVAILABLE, and the try is not counted.
     """
     with ways_with_refusals(ports, account=account):
         return _check(ports, account=account, card=parse_card_number(card_number), phone=phone, idempotency_key=idempotency_key)
@@ -88,19 +89,23 @@ def _check(ports: Ports, *, account: Account, card: str, phone: str, idempotency
     # A card's number has few secrets left once its bank is known: a plain hash of it could be undone, an index cannot.
     words = ports.seals.index("bank_card_check", card, phone).hex()
     asked = Asked(account_id=account.id, route=ROUTE, key=idempotency_key, request_hash=fingerprint(words))
-    check_id, replayed = made_once(lambda: _begin_check(ports, account=account, card=card, asked=asked))
-    if replayed:
+    check_id, miss = made_once(lambda: _begin_check(ports, account=account, card=card, asked=asked))
+    if miss is None:
         return _replay(ports, account=account, check_id=check_id)
-    return _ask_bank(ports, account=account, check_id=check_id, card=card, phone=phone)
+    return _ask_bank(ports, account=account, check_id=check_id, card=card, phone=phone, miss=miss)
 
 
-def _begin_check(ports: Ports, *, account: Account, card: str, asked: Asked) -> tuple[uuid.UUID, bool]:
-    """The check's id, and whether it was there already. Written, and so counted, before the bank is asked."""
+def _begin_check(ports: Ports, *, account: Account, card: str, asked: Asked) -> tuple[uuid.UUID, int | None]:
+    """The check's id, and the miss that it is until the bank says otherwise; no miss where it was there already.
+
+    Written, and so counted, before the bank is asked: for the account, and for the ID number whoever asks. A crowd of accounts that
+    knows somebody's name and number guesses their card no faster than one account could.
+    """
     now = ports.now()
     with ports.begin() as session:
         known = known_result(session, asked)
         if known is not None:
-            return uuid.UUID(known), True
+            return uuid.UUID(known), None
         check_id = new_id()
         keep_result(session, asked, result_id=str(check_id), now=now)
         require_consent(session, account_id=account.id, purpose="BANK_CARD")
@@ -112,9 +117,12 @@ def _begin_check(ports: Ports, *, account: Account, card: str, asked: Asked) -> 
             raise RealNameRequired
         if not may_try_bank_card(session, account=account, now=now):
             raise TooManyBankCardChecks
+        place = IdentityVerification.place_of("id_number_sealed", verification.id)
+        index = ports.seals.index_of_sealed(verification.id_number_sealed or b"", place=place, words=("id_number",), pick=str)
+        miss = note_miss(session, account_id=account.id, id_index=index, now=now, detail=NUMBER_TRIED_TOO_OFTEN)
         leave_face(session, account=account, verification=verification, now=now)
         session.add(BankCardCheck(id=check_id, account_id=account.id, card_masked=mask_card_number(card), created_at=now))
-    return check_id, False
+    return check_id, miss
 
 
 def _replay(ports: Ports, *, account: Account, check_id: uuid.UUID) -> BankCardCheckView:
@@ -130,7 +138,7 @@ def _replay(ports: Ports, *, account: Account, check_id: uuid.UUID) -> BankCardC
         return replace(_view(ports, session, check, verification, account=account), replayed=True)
 
 
-def _ask_bank(ports: Ports, *, account: Account, check_id: uuid.UUID, card: str, phone: str) -> BankCardCheckView:
+def _ask_bank(ports: Ports, *, account: Account, check_id: uuid.UUID, card: str, phone: str, miss: int) -> BankCardCheckView:
     now, who = ports.now(), f"account:{account.id}"
     with ports.begin() as session:
         verification = verification_of(session, account=account, now=now)
@@ -155,6 +163,8 @@ def _ask_bank(ports: Ports, *, account: Account, check_id: uuid.UUID, card: str,
                 outcome, code = BankCardCheckState.UNAVAILABLE, "CONSENT_TAKEN_BACK"
             outcome = _take(ports, session, outcome, account=account, verification=verification, person=person)
             check.finish(outcome, provider_code=code, who=who, at=ports.now())
+        if outcome is not BankCardCheckState.MISMATCHED:
+            forget_miss(session, miss)
         return _view(ports, session, check, verification, account=account)
 
 

@@ -1,4 +1,4 @@
-"""Probing: how often a name may be tried on one ID number, by one account or by a crowd of them (domain §5.7).
+"""Probing: how often a name, or a bank card, may be tried on one ID number, by one account or by a crowd of them (domain §5.7).
 
 Every miss is a PersonLookup row, whoever made it and at whichever door; counting these rows is the whole guard.
 """
@@ -24,6 +24,9 @@ MISSES_TO_LOCK: Final = 20
 """Misses that end the tries; counted over a week, so that waiting for midnight buys little."""
 MISSES_PER_PERSON_A_DAY: Final = 10
 """Misses about one ID number from all accounts together, MISSES_TO_LOCK in a week: a crowd guesses no faster than one account."""
+NUMBER_TRIED_TOO_OFTEN: Final = (
+    "为保护个人信息，此身份证号码近日核对次数过多，请明天再试，或携带身份证到窗口核验，咨询电话12333。"
+)
 LOCK_WINDOW: Final = timedelta(days=7)
 
 

@@ -24,7 +24,7 @@ from services.errors import (
 from services.insured_persons import add_self
 from services.people import ADULT_ACCOUNT_YEARS, parse_id_number, parse_name
 from services.phone_numbers import open_proven_phone
-from services.probing import forget_miss, note_miss
+from services.probing import NUMBER_TRIED_TOO_OFTEN, forget_miss, note_miss
 from services.verification import (
     abandon_open_checks,
     clashes,
@@ -46,9 +46,6 @@ log = logger(__name__)
 
 NAME_CHECKS_A_DAY: Final = 5
 NAMES_TRIED_TOO_OFTEN: Final = "今日核对次数已用完，请明天再试，或携带身份证到窗口核验，咨询电话12333。"
-NUMBER_TRIED_TOO_OFTEN: Final = (
-    "为保护个人信息，此身份证号码近日核对次数过多，请明天再试，或携带身份证到窗口核验，咨询电话12333。"
-)
 
 
 def vouch_by_platform(ports: Ports, session: Session, *, account: Account, person: RealName, now: datetime) -> None:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from models.identity import IdentityVerification
 from providers.protocols import CardAnswer, CardVerdict, FaceVerdict, NameVerdict, ProviderRefused, ProviderUnreachable
+from services.probing import note_miss
 from tests.factories import ALIPAY, APP, WECHAT, XINJIANG, an_id_number
 
 if TYPE_CHECKING:
@@ -702,6 +704,20 @@ def _(house: House) -> Ask:
     house.ports.cards.answers[GOOD_CARD] = CardAnswer(verdict=CardVerdict.MISMATCH, provider_code="201")
     for _ in range(5):
         assert ask.send(house).json["state"] == "MISMATCHED"
+    return ask
+
+
+@refused("check_bank_card", "TOO_MANY_LOOKUPS")
+def _(house: House) -> Ask:
+    ask = check_bank_card(house)
+    number = house.world.scalar("SELECT id_number_sealed FROM identity_verifications WHERE account_id = :id", id=ask.account.id)
+    row = house.world.scalar("SELECT id FROM identity_verifications WHERE account_id = :id", id=ask.account.id)
+    place = IdentityVerification.place_of("id_number_sealed", row)
+    index = house.ports.seals.index_of_sealed(bytes(number), place=place, words=("id_number",), pick=str)
+    others = [somebody(house) for _ in range(10)]
+    with house.ports.begin() as session:
+        for other in others:
+            note_miss(session, account_id=other.id, id_index=index, now=house.ports.now(), detail="")
     return ask
 
 

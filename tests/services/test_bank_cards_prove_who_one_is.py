@@ -19,6 +19,7 @@ from services.errors import (
     RealNameRequired,
     RequestInFlight,
     TooManyBankCardChecks,
+    TooManyLookups,
 )
 from services.face_checks import finish_face_check, start_face_check
 from services.people import parse_card_number
@@ -426,3 +427,31 @@ def test_what_is_logged_names_no_card_and_no_phone(world, ports, caplog):
 
     assert CARD not in caplog.text
     assert PHONE not in caplog.text
+
+
+def test_a_crowd_guesses_somebodys_card_no_faster_than_one_account_could(world, ports, clock):
+    says(ports, CardVerdict.MISMATCH)
+    said = []
+    for day in range(2):
+        crowd = [named(world) for _ in range(4)]
+        for account in crowd:
+            for _ in range(5):
+                try:
+                    said.append((day, press(ports, account).state))
+                except TooManyLookups as refusal:
+                    said.append((day, refusal.code))
+        clock.move(days=1)
+
+    assert [said.count((day, "MISMATCHED")) for day in range(2)] == [10, 10]
+    assert len(ports.cards.asked("check")) == 20
+    # Another number is not touched by it.
+    assert press(ports, named(world, LI), card=OTHER_CARD).state == "MATCHED"
+
+
+@pytest.mark.parametrize("verdict", [CardVerdict.MATCH, CardVerdict.UNSUPPORTED, CardVerdict.UNAVAILABLE])
+def test_only_a_mismatch_is_a_miss(world, ports, verdict):
+    says(ports, verdict)
+
+    press(ports, named(world))
+
+    assert world.scalar("SELECT count(*) FROM person_lookups") == 0

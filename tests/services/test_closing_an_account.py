@@ -16,7 +16,10 @@ from models.accounts import Account, AccountSession
 from models.base import new_id
 from models.insured_persons import PersonLookup
 from models.tables import metadata
+from providers.protocols import CardAnswer, CardVerdict
 from services import account_closing
+from services.bank_card_checks import check_bank_card
+from services.counter_codes import open_counter_check
 from services.errors import (
     IdempotencyKeyReused,
     NotFound,
@@ -283,6 +286,24 @@ def test_closing_and_coming_back_buys_no_more_tries_at_somebodys_name(world, por
 
     refused = ask(ports, account)
     assert (refused.state, "明天" in refused.answer) == ("REFUSED", True)
+    clock.move(days=1)
+    assert ask(ports, account).state == "DONE"
+
+
+@pytest.mark.parametrize("way", ["card", "counter"])
+def test_nor_at_a_bank_card_or_a_counter(world, ports, clock, way):
+    account, _ = signed_in(ports)
+    world.agree(account, "REAL_NAME", "BANK_CARD")
+    prove_name(ports, account=account, name="王小明", id_number=an_id_number(3), phone=None)
+    clock.move(days=1)
+    if way == "card":
+        card, phone = "6228480402564890018", "13800138000"
+        ports.cards.answers[card] = CardAnswer(verdict=CardVerdict.MISMATCH, provider_code="201")
+        check_bank_card(ports, account=account, card_number=card, phone=phone, idempotency_key="k-card-check")
+    else:
+        open_counter_check(ports, account=account, idempotency_key="k-counter-check")
+
+    assert ask(ports, account).state == "REFUSED"
     clock.move(days=1)
     assert ask(ports, account).state == "DONE"
 
