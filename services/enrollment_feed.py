@@ -21,7 +21,7 @@ from models.enrollments import EnrollmentState
 from models.people import Person
 from services.enrollment_tiers import Said, begin_said_tiers, changing_tiers
 from services.errors import BusinessError
-from services.people import mask_name, parse_id_number, parse_name
+from services.people import mask_name, parse_name, parse_persons_number
 
 if TYPE_CHECKING:
     import uuid
@@ -150,7 +150,7 @@ def read_row(line: int, given: dict[str, str], *, today: date, area_of: dict[str
     if "" in given:
         raise _BadValue(given[""])
     try:
-        id_number = parse_id_number(given["AAC002"], today=today)
+        id_number = parse_persons_number(given["AAC002"], today=today)
         name = parse_name(given["AAC003"])
     except BusinessError as fault:
         raise _BadValue(f"{'AAC002' if fault.code == 'ID_NUMBER_MALFORMED' else 'AAC003'}: {fault.said}") from None

@@ -114,6 +114,20 @@ def parse_id_number(given: str, *, today: date) -> IdNumber:
     return number
 
 
+def parse_persons_number(given: str, *, today: date) -> IdNumber | OldForeignCardNumber:
+    """Read the number by which somebody is enrolled: of any document that an account can be verified with. Raises IdNumberMalformed.
+
+    Foreigners' cards as issued until November 2023 stay valid: whoever proved theirs at a counter can be paid for like anybody.
+    """
+    text = "".join(unicodedata.normalize("NFKC", each) for each in given if not each.isspace()).upper()
+    if not OLD_FOREIGN_CARD.fullmatch(text):
+        return parse_id_number(text, today=today)
+    try:
+        return _old_foreign_card(text, today=today)
+    except DocumentNumberMalformed as fault:
+        raise IdNumberMalformed(detail=fault.said) from None
+
+
 def parse_document_number(given: str, *, document: CounterDocument, today: date) -> IdNumber | OldForeignCardNumber:
     """Read the number of the document that a clerk holds in hand (domain §4.2).
 

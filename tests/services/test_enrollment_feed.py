@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 import time
+from dataclasses import replace
 
 import pytest
 
 from services.enrollment_feed import BadRow, FeedRefused, import_enrollments
+from services.errors import IdNumberMalformed
+from services.insured_persons import Named, add_insured_person, list_insured_persons
 from tests.factories import an_id_number
 
 HEADER = "AAC002,AAC003,AAE140,AAB301,AAC031,AAE030"
@@ -133,6 +136,27 @@ def test_a_changed_row_changes_its_enrolment(feed, world, row, column, now):
 
     assert (report.added, report.changed, report.unchanged) == (0, 1, 0)
     assert world.rows(f"SELECT {column} FROM enrollments") == [(now,)]  # noqa: S608 - our own words
+
+
+def test_whoever_proved_an_old_foreign_card_at_a_counter_is_enrolled_and_paid_for_by_the_same_number(feed, world, ports):
+    assert (
+        feed(
+            "KAZ110090123105,AIGERIM SAPAR,110,320402,1,202601,,,,3,",
+            "ｋａｚ110090123106,AIGERIM SAPAR,110,320402,1,202601,,,,3,",
+        ).added
+        == 1
+    )
+    payer = world.account()
+    world.agree(payer, "PROXY_PAYMENT")
+    named = Named(name="AIGERIM SAPAR", id_number="kaz1100 9012 3105")
+
+    found = add_insured_person(ports, account=payer, named=named, relation=None, keep=True)
+
+    assert list_insured_persons(ports, account=payer)[1].person.id_number_masked == "KAZ********3105"
+    assert world.scalar("SELECT person_id FROM enrollments") == found.person_id
+    with pytest.raises(IdNumberMalformed, match="ID_NUMBER_MALFORMED") as refusal:
+        add_insured_person(ports, account=payer, named=replace(named, id_number="KAZ110090123106"), relation=None, keep=True)
+    assert "校验位" in refusal.value.said
 
 
 def test_another_name_for_a_known_number_is_for_a_clerk_and_does_not_go_in(feed, world):
