@@ -72,7 +72,10 @@ CHINESE = {
 """English sentence → the same in Chinese. A sentence that changes has no Chinese any more, and the test says so."""
 
 COLUMNS = {
-    "AAC002": ("社会保障号码", "ID number, 18 characters with a right check digit (GB 11643)."),
+    "AAC002": (
+        "社会保障号码",
+        "ID number, 18 characters with a right check digit (GB 11643); or the 15 of a foreigner's permanent residence card as issued until November 2023.",
+    ),
     "AAC003": ("姓名", "Name, 2 to 50 letters; the dot inside a name is U+00B7, its look-alikes are taken for it."),
     "AAE140": ("险种类型", "Insurance that the region offers: 110 pension, 310 medical."),
     "AAB301": ("行政区划", "Pooling area, a division code that a rulebook lists in pooling_areas.yaml. It decides the region."),
