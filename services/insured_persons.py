@@ -11,13 +11,12 @@ from sqlalchemy.dialects.postgresql import insert
 
 from config.clock import day_start
 from config.rulebook import Capability
-from models.accounts import Account
 from models.base import new_id
 from models.insured_persons import InsuredPerson, PayerBlock, PersonLookup
 from models.people import Person
 from services.consents import refuse_taken_back, require_consent
 from services.errors import BlockedByInsured, NotAvailableOnline, NotFound, PersonNotMatched, RealNameRequired, TooManyLookups
-from services.people import parse_name, parse_persons_number
+from services.people import parse_id_number, parse_name
 from services.probing import LOCK_WINDOW, MISSES_TO_LOCK, one_at_a_time, refuse_guessed_number
 
 if TYPE_CHECKING:
@@ -26,10 +25,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from models.accounts import Account
     from services.ports import Ports
 
 PERSONS_A_DAY: Final = 5
-"""Distinct people that one person may add in a Beijing day, from all their accounts together (domain §5.7)."""
+"""Distinct people one account may add in a Beijing day (domain §5.7)."""
 ONE_OFF_LIFE: Final = timedelta(hours=24)
 
 
@@ -65,7 +65,7 @@ def add_insured_person(ports: Ports, *, account: Account, named: Named, relation
     """
     now = ports.now()
     name = parse_name(named.name)
-    id_number = parse_persons_number(named.id_number, today=ports.today())
+    id_number = parse_id_number(named.id_number, today=ports.today())
     id_index, name_index = ports.seals.index("id_number", id_number.text), ports.seals.index("name", name)
     if account.person_id is None:
         raise RealNameRequired
@@ -74,7 +74,7 @@ def add_insured_person(ports: Ports, *, account: Account, named: Named, relation
     with ports.begin() as session:
         refuse_taken_back(session, account_id=account.id, purpose="REAL_NAME", hold=True)
         require_consent(session, account_id=account.id, purpose="PROXY_PAYMENT", hold=True)
-        one_at_a_time(session, str(account.person_id), id_index.hex())
+        one_at_a_time(session, str(account.id), id_index.hex())
         refuse_guessed_number(session, id_index=id_index, now=now)
         _refuse_probing(session, account=account, id_index=id_index, now=now)
         person = session.scalar(select(Person).where(Person.id_number_index == id_index))
@@ -93,9 +93,7 @@ def add_insured_person(ports: Ports, *, account: Account, named: Named, relation
 
 
 def _refuse_probing(session: Session, *, account: Account, id_index: bytes, now: datetime) -> None:
-    # Of the person, whichever of their accounts they tried with: another mini-program buys no more tries.
-    accounts = select(Account.id).where(Account.person_id == account.person_id)
-    mine = select(PersonLookup).where(PersonLookup.account_id.in_(accounts))
+    mine = select(PersonLookup).where(PersonLookup.account_id == account.id)
     hits = set(
         session.scalars(
             mine.with_only_columns(PersonLookup.id_number_index).where(PersonLookup.hit, PersonLookup.at >= day_start(now))
