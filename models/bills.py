@@ -121,6 +121,10 @@ class ContributionBill(Stateful, Base):
         """Reserved by an order; nobody else may pay it meanwhile."""
         self._move(_B.LOCKED, who=who, at=at)
 
+    def void(self, *, why: str, who: str, at: datetime) -> None:
+        """Owed no longer; a new one may follow."""
+        self._move(_B.VOID, who=who, at=at, why=f"{self.MOVES.event(_B.UNPAID, _B.VOID)}:{why}")
+
 
 class RecordState(StrEnum):
     PAID = "PAID"

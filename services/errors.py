@@ -346,6 +346,20 @@ class OrderMustBeSplit(BusinessError):
     detail = "所选项目由不同单位征收，请按提示分次支付。"
 
 
+class TierUnchanged(BusinessError):
+    code = "TIER_UNCHANGED"
+    kind = Kind.CONFLICT
+    title = "缴费档次没有变化"
+    detail = "所选的就是届时执行的档次，无需变更；要换其他档次，请重新选择。"
+
+
+class TooManyTierChanges(BusinessError):
+    code = "TOO_MANY_TIER_CHANGES"
+    kind = Kind.TOO_MANY
+    title = "今日变更次数已用完"
+    detail = "同一险种一天最多变更5次缴费档次，请明天再试，咨询电话12333。"
+
+
 class TooManyOpenOrders(BusinessError):
     code = "TOO_MANY_OPEN_ORDERS"
     kind = Kind.TOO_MANY

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from config.rulebook import Region, Rulebook, TierChangePolicy, TierChangePolicyKind
 from models.identity import IdentityVerification
 from providers.protocols import CardAnswer, CardVerdict, FaceVerdict, NameVerdict, ProviderRefused, ProviderUnreachable
 from services.probing import note_miss
@@ -915,6 +916,110 @@ def list_bills(house: House) -> Ask:
 @refused("list_bills", "NOT_FOUND")
 def _(house: House) -> Ask:
     return replace(list_bills(house), account=somebody(house))
+
+
+# --- enrolments
+
+
+@good
+def list_enrollments(house: House) -> Ask:
+    person = house.world.person()
+    enrollment = house.world.enrollment(person, region="650000")
+    house.world.bills(enrollment, "2026-10", "2026-11")
+    return Ask(method="GET", path="/enrollments", account=house.world.account(person, miniprogram=XINJIANG))
+
+
+@refused("list_enrollments", "FACE_CHECK_REQUIRED")
+def _(house: House) -> Ask:
+    return replace(list_enrollments(house), account=newcomer(house))
+
+
+@refused("list_enrollments", "CONSENT_REQUIRED")
+def _(house: House) -> Ask:
+    return taking_the_name_back(house, list_enrollments(house))
+
+
+def taking_the_name_back(house: House, ask: Ask) -> Ask:
+    (consent,) = house.world.agree(ask.account, "REAL_NAME")
+    assert house.phone(ask.account).delete(f"/consents/{consent.id}").status_code == 200
+    return ask
+
+
+@good
+def change_tier(house: House, *, miniprogram: str = XINJIANG, tier: str | None = "5", **more: Any) -> Ask:
+    person = house.world.person()
+    enrollment = house.world.enrollment(person, **{"region": "650000", **more})
+    return Ask(
+        method="POST",
+        path=f"/enrollments/{enrollment.enrollment_no}/tier-changes",
+        given={"tier": tier},
+        account=house.world.account(person, miniprogram=miniprogram),
+    )
+
+
+@refused("change_tier", "FACE_CHECK_REQUIRED")
+def _(house: House) -> Ask:
+    return replace(change_tier(house), account=newcomer(house, miniprogram=XINJIANG))
+
+
+@refused("change_tier", "CONSENT_REQUIRED")
+def _(house: House) -> Ask:
+    return taking_the_name_back(house, change_tier(house))
+
+
+@refused("change_tier", "NOT_FOUND")
+def _(house: House) -> Ask:
+    return replace(change_tier(house), account=somebody(house, miniprogram=XINJIANG))
+
+
+@refused("change_tier", "REGION_MISMATCH")
+def _(house: House) -> Ask:
+    return change_tier(house, miniprogram=WECHAT)
+
+
+@refused("change_tier", "NOT_ACTIVE")
+def _(house: House) -> Ask:
+    return change_tier(house, state="SUSPENDED")
+
+
+@refused("change_tier", "NOT_AVAILABLE_ONLINE")
+def _(house: House) -> Ask:
+    xinjiang = house.ports.rulebook.region("650000")
+    (policy,) = xinjiang.own(TierChangePolicy)
+    none = policy.model_copy(update={"policy": TierChangePolicyKind.NONE})
+    region = Region(xinjiang.header, xinjiang.parent, {**xinjiang.rows, TierChangePolicy: (none,)})
+    house.swap_ports(rulebook=Rulebook({**house.ports.rulebook.regions, "650000": region}))
+    return change_tier(house)
+
+
+@refused("change_tier", "TIER_NOT_OFFERED")
+def _(house: House) -> Ask:
+    return change_tier(house, tier="9")
+
+
+@refused("change_tier", "DECLARED_WAGE_OUT_OF_LIMITS")
+def _(house: House) -> Ask:
+    return replace(change_tier(house), given={"declared_wage_fen": 100})
+
+
+@refused("change_tier", "TIER_UNCHANGED")
+def _(house: House) -> Ask:
+    return change_tier(house, tier="3")
+
+
+@refused("change_tier", "TOO_MANY_TIER_CHANGES")
+def _(house: House) -> Ask:
+    ask = change_tier(house)
+    for tier in ("1", "2", "1", "2", "1"):
+        assert replace(ask, given={"tier": tier}).send(house).status_code == 201
+    return ask
+
+
+@refused("change_tier", "IDEMPOTENCY_KEY_REUSED")
+def _(house: House) -> Ask:
+    ask = replace(change_tier(house), key="a-key-of-mine")
+    assert replace(ask, given={"tier": "1"}).send(house).status_code == 201
+    return ask
 
 
 # --- retirement outlook

@@ -31,6 +31,7 @@ CREATING = [
     "open_counter_check",
     "block_payer",
     "place_order",
+    "change_tier",
 ]
 
 

@@ -17,6 +17,7 @@ import services.bills
 import services.consent_withdrawals
 import services.consents
 import services.counter_codes
+import services.enrollments
 import services.face_checks
 import services.insured_persons
 import services.menu
@@ -29,6 +30,7 @@ import services.real_names
 import services.registration
 import services.retirement_outlook
 import services.sign_in
+import services.tier_changes
 from app import create_app
 from config.settings import HOME, Settings
 from services.errors import BusinessError
@@ -88,6 +90,7 @@ def test_operations_are_called_by_names_that_stay():
         "add_phone",
         "block_payer",
         "cancel_order",
+        "change_tier",
         "check_bank_card",
         "create_account",
         "create_consent",
@@ -99,6 +102,7 @@ def test_operations_are_called_by_names_that_stay():
         "list_bills",
         "list_consents",
         "list_data_requests",
+        "list_enrollments",
         "list_insured_persons",
         "list_messages",
         "list_notices",
@@ -159,6 +163,7 @@ MODULES = {
         services.consent_withdrawals,
         services.consents,
         services.counter_codes,
+        services.enrollments,
         services.face_checks,
         services.real_names,
         services.insured_persons,
@@ -171,6 +176,7 @@ MODULES = {
         services.registration,
         services.retirement_outlook,
         services.sign_in,
+        services.tier_changes,
     )
 }
 
