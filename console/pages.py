@@ -62,6 +62,8 @@ STATUS: Final = {
 }
 TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{20,128}")
 FORM_FIELD: Final = "form_token"
+UNPROVEN: Final = (NotFound, PageForbidden, FormExpired)
+"""Refused before anybody knew whether there is such a thing: what stands in the path may be a person's number, and is not kept."""
 VISIT_BYTES: Final = 32
 WORDS_IN_A_FIELD: Final = 4_000
 
@@ -129,13 +131,12 @@ def _ask(view: View, given: dict[str, Any], *, allowed: frozenset[StaffRole], sc
 
 def _recorded(ask: Callable[[], Any], given: dict[str, Any]) -> Any:
     """The answer, once its row is written. Where the row cannot be written, nothing is shown."""
-    result, subject = "FAILED", "/".join(str(value) for value in given.values())
+    result, subject, named = "FAILED", "", "/".join(str(value) for value in given.values())
     try:
         answer = ask()
-        result = g.get("refusal", DONE)
+        result, subject = g.get("refusal", DONE), named
     except BusinessError as fault:
-        # What was not found may be anything that somebody put into a path.
-        result, subject = fault.code, "" if isinstance(fault, NotFound) else subject
+        result, subject = fault.code, "" if isinstance(fault, UNPROVEN) else named
         raise
     finally:
         act = f"{request.method} {request.endpoint}"

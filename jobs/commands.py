@@ -219,7 +219,8 @@ def run() -> None:
             stack.run([sys.executable, "-m", "sandbox.demo_people", "--sandbox-url", stack.url("sandbox")])
             click.echo(
                 f"\n  sandbox page   {stack.url('sandbox')}/\n  API            {stack.url('web')}/api/v1"
-                f"\n  its document   {stack.url('web')}/openapi.json\n  letterbox      {stack.url('letterbox')}/webhooks"
+                f"\n  its document   {stack.url('web')}/openapi.json"
+                f"\n  console        {stack.url('web')}/console\n  letterbox      {stack.url('letterbox')}/webhooks"
                 f"\n  logs           {stack.logs}\n\nCtrl-C ends everything."
             )
             while not (ended := stack.ended()):

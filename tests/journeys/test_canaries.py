@@ -25,17 +25,26 @@ from sandbox.phone import Phone, PhoneRefusedError
 from sandbox.remote import Sandbox
 from tests.factories import an_id_number
 from tests.journeys.conftest import PROGRAMS
+from tests.journeys.desk import INVITATION, Desk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.slow
 
-NAMES = {"wechat": "金丝雀甲", "alipay": "金丝雀乙", "third": "金丝雀丙", "app": "金丝雀戊", "counter": "金丝雀己"}
+NAMES = {
+    "wechat": "金丝雀甲",
+    "alipay": "金丝雀乙",
+    "third": "金丝雀丙",
+    "app": "金丝雀戊",
+    "counter": "金丝雀己",
+    "desk": "金丝雀辛",
+}
 NUMBERS = {who: an_id_number(400 + at, born="19770707") for at, who in enumerate(NAMES)}
 PHONE, CARD = "19977007700", "6228480777700077772"
 OTHER_CARD, OTHER_PHONE = "6228480777700077889", "19977007799"
 APP = "changzhou-hrss-app"
+STAFF = {"S3001": "梧桐", "S3002": "银杏", "S3003": "石榴"}
 WISH = "金丝雀甲的姓名应为金丝雀庚"
 
 
@@ -167,6 +176,7 @@ def live(aviary: Aviary) -> None:
         payer.wait_until(order["order_no"], "PAID")
     live_in_the_app(aviary)
     live_at_the_counter(aviary)
+    live_at_the_console(aviary)
     live_by_right(aviary, phone)
 
 
@@ -211,6 +221,55 @@ def live_at_the_counter(aviary: Aviary) -> None:
     assert "attested" in aviary.staff(*attest, typed=f"{code}\n{NAMES['counter']}\n{number}\n")
     aviary.staff("counter", "list")
     assert "confirmed" in aviary.staff("counter", "confirm", "--who", "S2048", typed=f"{code}\ny\n")
+
+
+def live_at_the_console(aviary: Aviary) -> None:
+    """Staff come in by their codes, mistype, attest and confirm; an auditor reads who looked. What their pages show is looked at too."""
+    url = aviary.stack.url("web")
+    said = aviary.staff("staff", "invite", "--number", "S0001", "--role", "ADMINISTRATOR")
+    aviary.answers.remove(said)
+    administrator = Desk(url, "S0001", "金丝雀的窗外有一棵老槐树")
+    codes = {"S0001": INVITATION.search(said)[0]}
+    administrator.come_in(codes["S0001"])
+    first, second, auditor = (Desk(url, number, f"金丝雀的窗外有{tree}和月光") for number, tree in STAFF.items())
+    for desk, role in ((first, "REVIEWER"), (second, "SUPERVISOR"), (auditor, "AUDITOR")):
+        codes[desk.number] = administrator.invite(desk.number, role)
+        desk.come_in(codes[desk.number])
+    desks = (administrator, first, second, auditor)
+    for desk in desks:
+        words = {
+            "password": desk.password,
+            "phone's secret": desk.secret,
+            "session": desk.session_token,
+            "code": codes[desk.number],
+        }
+        aviary.canaries |= {f"{desk.number}: {what}": word for what, word in words.items()}
+    attest_at_the_console(aviary, first, second)
+    assert "金丝雀" not in auditor.get("/audit/accesses?who=staff:")
+    for path in ("/audit/moves", "/audit/acts", "/counter", f"/staff/{PHONE}", f"/audit/acts?before={NUMBERS['desk']}"):
+        auditor.get(path)
+    wrong = Desk(url, "S0001", "")
+    wrong.send("/sign-in", "/sign-in", number=first.password, password=first.password, totp_code="000000")
+    for desk in (*desks, wrong):
+        aviary.answers.extend(desk.seen)
+
+
+def attest_at_the_console(aviary: Aviary, first: Desk, second: Desk) -> None:
+    program, app_id, _ = PROGRAMS["wechat"]
+    user = aviary.sandbox.make_user(app_id)
+    aviary.canaries["desk: subject"] = user["subject"]
+    phone = Phone(first.url, aviary.sandbox, miniprogram=program, app_id=app_id, platform="wechat", user_id=user["user_id"])
+    phone.sign_in()
+    phone.consent_to("REAL_NAME")
+    code = phone.counter_code()["code"]
+    form = {"code": code, "name": NAMES["desk"], "id_number": NUMBERS["desk"], "document": "ID_CARD", "site": "CHANGZHOU"}
+    for wrong in ({"id_number": NUMBERS["desk"][:-1]}, {"site": NAMES["desk"]}, {"document": NUMBERS["desk"]}):
+        assert not first.send("/counter/attestation", "/counter/attestation", **{**form, **wrong}).ok
+    assert first.send("/counter/attestation", "/counter/attestation", **form).ok
+    assert second.send("/counter/confirmation", "/counter/confirmation", code=code).ok
+    second.send("/counter/confirmation", "/counter/decision", code=code, decision=NAMES["desk"])
+    assert second.send("/counter/confirmation", "/counter/decision", code=code, decision="CONFIRM").ok
+    assert phone.ask("GET", "/identity/counter-checks/current")["verification_state"] == "VERIFIED"
 
 
 def live_by_right(aviary: Aviary, phone: Phone) -> None:
