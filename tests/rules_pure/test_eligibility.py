@@ -17,12 +17,14 @@ from config.rulebook import (
     ApplicationKind,
     Capability,
     CapabilityRule,
+    Insurance,
     Rulebook,
     StatutoryAges,
     load_rulebook,
 )
 from config.rulebook_rows import EligibilityRule
 from services.application_errors import AtPensionableAge
+from services.choices import check_choices
 from services.eligibility import Choice, Facts, Held, check
 from services.errors import BusinessError
 from services.people import parse_id_number
@@ -222,6 +224,18 @@ def test_a_dated_rule_that_lifts_the_limit_lets_everybody_in_from_its_day():
     assert codes(facts(**stranger, on=date(2026, 11, 1))) == []
 
 
+def test_whoever_is_in_already_and_goes_on_is_not_asked_for_hukou_again():
+    """Where a region with such a rule lets people resume on the phone, the rule is about joining."""
+    region = BOOK.region(CHANGZHOU)
+    open_to_all = tuple(row.model_copy(update={"available": True}) for row in region.own(CapabilityRule))
+    book = Rulebook({CHANGZHOU: replace(region, rows={**region.rows, CapabilityRule: open_to_all})})
+    stranger = {"rulebook": book, "hukou_division": "410102", "residence_division": "410102"}
+
+    assert codes(facts(**stranger)) == ["HUKOU_NOT_ELIGIBLE"]
+    assert codes(facts(**stranger, kind=RESUME, enrollments=(held("SUSPENDED", region=CHANGZHOU),))) == []
+    assert codes(facts(**stranger, kind=SUSPEND, enrollments=(held(region=CHANGZHOU),))) == []
+
+
 # What one has already
 
 
@@ -359,6 +373,30 @@ def test_what_can_be_chosen_in_xinjiang(choices, told):
     assert codes(in_xinjiang(choices=choices)) == told
 
 
+def offering(**changes):
+    """Changzhou, whose pension is offered otherwise."""
+    region = BOOK.region(CHANGZHOU)
+    rows = tuple(row.model_copy(update=changes) if row.insurance_type == "110" else row for row in region.own(Insurance))
+    return replace(region, rows={**region.rows, Insurance: rows})
+
+
+def test_a_plan_that_is_no_longer_offered_cannot_be_chosen_even_while_it_still_makes_bills():
+    choice = Choice(insurance_type="110", tier="1", plan="jiangsu-2025-twelve-tiers")
+    region = offering(plans=("changzhou-2020-five-tiers",))
+
+    assert region.assessment_table("110", YearMonth(2026, 11), choice.plan).tier("1") is not None
+    assert codes(facts(choices=(choice,), rulebook=Rulebook({CHANGZHOU: region}))) == ["TIER_NOT_OFFERED"]
+
+
+def test_what_must_be_joined_need_not_be_suspended():
+    region, medical = offering(may_be_declined=False), (Choice(insurance_type="310", tier="5"),)
+    day, month = TODAY, YearMonth.of(TODAY)
+
+    (refusal,) = check_choices(region, medical, on=day, month=month, with_tiers=True)
+    assert (refusal.code, "养老保险" in refusal.said) == ("NO_INSURANCE_SELECTED", True)
+    assert check_choices(region, medical, on=day, month=month, with_tiers=False) == []
+
+
 def test_a_tier_that_is_not_in_the_plan_is_answered_with_those_that_are():
     reason = only(facts(choices=(Choice(insurance_type="110", tier="6"),)))
 
@@ -415,7 +453,7 @@ def test_capability_is_data():
     )
     book = Rulebook({XINJIANG: replace(region, rows={**region.rows, CapabilityRule: closed})})
 
-    reason = only(in_xinjiang(rulebook=book))
+    reason = only(in_xinjiang(rulebook=book, agency="XPCC"))
 
     assert (reason.code, reason.facts["counter"]["name"]) == ("NOT_AVAILABLE_ONLINE", "参保地社会保险经办机构窗口")
     assert reason.said.startswith("系统升级，暂停办理。")

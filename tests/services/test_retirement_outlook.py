@@ -149,6 +149,15 @@ def test_months_are_counted_once_and_by_how_far_they_came(world, ports):
     assert track.shortfall_months == track.minimum_months - 3
 
 
+def test_a_difference_that_was_paid_later_is_no_month_of_its_own(world, ports):
+    person = world.person()
+    pay(world, person, world.enrollment(person, region="650000"), "2026-10", "2026-11")
+    with ports.begin() as session:
+        session.execute(text("UPDATE contribution_records SET kind = 'SUPPLEMENT' WHERE coverage_month = 202610"))
+
+    assert read_outlook(ports, account=world.account(person)).contributions.paid_months == 1
+
+
 def test_the_same_month_in_two_areas_is_one_month(world, ports):
     person = world.person()
     for area in ("320402", "320404"):
@@ -210,8 +219,8 @@ def test_of_several_regions_the_one_where_the_pension_is_paid_gives_the_rules(wo
     both = partners.miniprograms[WECHAT].model_copy(update={"regions": ("320400", "650000")})
     ports = replace(ports, partners=partners.model_copy(update={"miniprograms": {**partners.miniprograms, WECHAT: both}}))
     person, stranger = world.person(), world.person()
-    world.enrollment(person, region="320400", state="SUSPENDED")
     world.enrollment(person, region="650000")
+    world.enrollment(person, region="320400", state="SUSPENDED")
 
     assert read_outlook(ports, account=world.account(person)).region == "650000"
     assert read_outlook(ports, account=world.account(stranger)).region == "320400"
