@@ -9,6 +9,7 @@ worker      canbao worker                 the sweeps that the clock calls
 from __future__ import annotations
 
 import atexit
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,8 @@ from providers.aliyun.face import AliyunFace
 from providers.aliyun.identity import AliyunCards, AliyunNames
 from providers.aliyun.line import AliyunLine
 from providers.aliyun.sms import AliyunSms
+from providers.clamd import Clamd, ClamdFault
+from providers.document_store import DocumentStore, DocumentStoreFault
 from providers.http import Line
 from providers.keys import (
     load_aes_key,
@@ -58,6 +61,7 @@ from providers.wechat.pay import WeChatPay
 from providers.wechat.signing import Signer, Verifier
 from services.messages import template_faults, wordings
 from services.ports import Ports
+from services.watermarks import FontFault, check_font
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -72,6 +76,8 @@ if TYPE_CHECKING:
 
 DOORS = {"miniprogram_api": miniprogram_api.door, "console": console.door, "webhooks": webhooks.door}
 LARGEST_BODY_BYTES = 64 * 1024
+STORE_OPTIONS = "document-store.json"
+"""In CANBAO_SECRETS_DIR, where the store needs them: key, secret, endpoint_url and the like."""
 
 
 def create_app(settings: Settings | None = None, *, doors: Collection[str] = tuple(DOORS), ports: Ports | None = None) -> Flask:
@@ -193,7 +199,29 @@ def build_ports(settings: Settings, *, statement_seconds: int = 30, while_rebuil
         names=AliyunNames(line=identity_line),
         cards=AliyunCards(line=identity_line),
         sms=AliyunSms(line=sms_line, sign_name=partners.aliyun.sms_sign_name or "", templates=partners.aliyun.sms_templates),
+        **_pictures(settings),
     )
+
+
+def _pictures(settings: Settings) -> dict[str, Any]:
+    """Where pictures lie, who looks through them, and what the mark on them is written with. Raises SettingsFault."""
+    more = settings.secrets_dir / STORE_OPTIONS
+    try:
+        options = json.loads(more.read_text(encoding="utf-8")) if more.exists() else {}
+        url = settings.documents_url or (settings.state_dir / "documents").absolute().as_uri()
+        store = DocumentStore(url=url, options=options)
+    except (OSError, TypeError, ValueError) as fault:
+        raise SettingsFault(f"{STORE_OPTIONS}: cannot be read as a JSON object ({type(fault).__name__})") from None
+    except DocumentStoreFault as fault:
+        raise SettingsFault(f"CANBAO_DOCUMENTS_URL: {fault}") from None
+    try:
+        scanner = Clamd(address=settings.clamd_address) if settings.clamd_address else None
+        font = check_font(settings.watermark_font) if settings.watermark_font else None
+    except ClamdFault as fault:
+        raise SettingsFault(f"CANBAO_CLAMD_ADDRESS: {fault}") from None
+    except FontFault as fault:
+        raise SettingsFault(f"CANBAO_WATERMARK_FONT: {fault}") from None
+    return {"documents": store, "scanner": scanner, "watermark_font": font}
 
 
 def _wechat_pay(settings: Settings, partners: Partners, program: Miniprogram, *, line: Line, notify_url: str) -> WeChatPay:

@@ -52,7 +52,9 @@ class SealKeysFault(Exception):
     """The seal key file cannot be used; the sentence says what to mend."""
 
 
-class _Algorithm(Protocol):
+class Algorithm(Protocol):
+    """A cipher with its key."""
+
     def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes) -> bytes: ...
     def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes) -> bytes: ...
 
@@ -76,7 +78,7 @@ class _Sm4Gcm:
         return worker.update(data[:-TAG_BYTES]) + worker.finalize()
 
 
-ALGORITHMS: Final[dict[str, tuple[Callable[[bytes], _Algorithm], int]]] = {
+ALGORITHMS: Final[dict[str, tuple[Callable[[bytes], Algorithm], int]]] = {
     "SM4-GCM": (_Sm4Gcm, 16),
     "AES-256-GCM": (AESGCM, 32),
 }
@@ -88,7 +90,7 @@ class KeyRing:
     """What one reading of the seal key file gave."""
 
     current: str
-    keys: Mapping[str, _Algorithm] = field(repr=False)
+    keys: Mapping[str, Algorithm] = field(repr=False)
     index_keys: tuple[bytes, ...] = field(repr=False)
     """The one in force, then those before it, as long as a rebuild of the indexes is not through."""
 
@@ -122,6 +124,13 @@ class Seals:
     def is_rebuilding_indexes(self) -> bool:
         """Whether a rebuild of the indexes was begun and is not through: nobody may look anything up then."""
         return len(self._ring.index_keys) > 1
+
+    @property
+    def algorithm(self) -> str:
+        """Of the key that seals now, as the key file names it."""
+        ring = self._fresh()
+        key = ring.keys[ring.current]
+        return next(name for name, (cipher, _) in ALGORITHMS.items() if isinstance(key, cipher))  # type: ignore[arg-type]
 
     def look_again(self, *, wait: bool = True) -> None:
         """Read the file anew if it has changed. `wait` for another thread that is reading it, or go on with the keys we have."""
@@ -232,7 +241,7 @@ def _read(path: Path) -> tuple[KeyRing, Stamp]:
             # Of the very file that is read: another may take its name meanwhile.
             stamp = _stamp_of(os.fstat(file.fileno()))
             given = json.loads(file.read())
-        keys: dict[str, _Algorithm] = {}
+        keys: dict[str, Algorithm] = {}
         for key_id, entry in given["keys"].items():
             cipher, length = ALGORITHMS[entry["algorithm"]]
             key = base64.b64decode(entry["key"], validate=True)

@@ -64,6 +64,16 @@ class Settings(BaseModel):
     wechat_pay_url: str = Field("https://api.mch.weixin.qq.com", description="WeChat Pay v3.")
     alipay_gateway_url: str = Field("https://openapi.alipay.com/gateway.do", description="Alipay gateway.")
     aliyun_identity_url: str = Field("https://cloudauth.aliyuncs.com", description="Alibaba Cloud identity checks.")
+    documents_url: str | None = Field(
+        None,
+        description="Where sealed pictures lie: file:///…, or s3://bucket/folder with the extra s3; unset: documents/ in the state folder.",
+    )
+    clamd_address: str | None = Field(
+        None, description="ClamAV's daemon, as tcp://127.0.0.1:3310 or unix:///run/clamav/clamd.ctl; unset: nothing is scanned."
+    )
+    watermark_font: Path | None = Field(
+        None, description="A font with Chinese characters for the mark on pictures; unset: one of the usual, or Latin letters."
+    )
     aliyun_sms_url: str = Field("https://dysmsapi.aliyuncs.com", description="Alibaba Cloud SMS.")
 
     @property

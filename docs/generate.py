@@ -68,6 +68,9 @@ CHINESE = {
     "Alipay gateway.": "支付宝网关。",
     "Alibaba Cloud identity checks.": "阿里云身份核验。",
     "Alibaba Cloud SMS.": "阿里云短信。",
+    "Where sealed pictures lie: file:///…, or s3://bucket/folder with the extra s3; unset: documents/ in the state folder.": "加密照片的存放处：file:///…，或 s3://桶/目录（需安装 s3 附加依赖）；不设则放在状态目录的 documents/ 下。",
+    "ClamAV's daemon, as tcp://127.0.0.1:3310 or unix:///run/clamav/clamd.ctl; unset: nothing is scanned.": "ClamAV 守护进程，写作 tcp://127.0.0.1:3310 或 unix:///run/clamav/clamd.ctl；不设则不查病毒。",
+    "A font with Chinese characters for the mark on pictures; unset: one of the usual, or Latin letters.": "照片水印所用的中文字体文件；不设则用本机常见字体，没有时用拉丁字母。",
 }
 """English sentence → the same in Chinese. A sentence that changes has no Chinese any more, and the test says so."""
 

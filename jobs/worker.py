@@ -23,6 +23,7 @@ from services.audit_chain import chain_audit
 from services.bank_card_checks import end_silent_checks
 from services.billing_sweep import assess_what_is_missing, void_uncovered
 from services.counter_codes import expire_counter_checks
+from services.document_sweeps import erase_pictures, sweep_orphans
 from services.face_checks import expire_face_checks
 from services.identity_asking import ask_face_checks
 from services.message_sending import send_messages
@@ -177,6 +178,18 @@ def adjust_months(ports: Ports) -> int:
 def void_uncovered_months(ports: Ports) -> int:
     """Unpaid bills of months that their enrolment no longer covers are void."""
     return void_uncovered(ports)
+
+
+@_sweep("erase_pictures", cron="*/5 * * * *")
+def erase_unused_pictures(ports: Ports) -> int:
+    """Pictures that nobody can open any more leave the store: replaced, taken back, or over their term."""
+    return erase_pictures(ports)
+
+
+@_sweep("sweep_orphans", cron="43 * * * *")
+def sweep_pictures_without_a_row(ports: Ports) -> int:
+    """Once an hour: pictures whose upload died half way, or whose application is gone."""
+    return sweep_orphans(ports)
 
 
 @_sweep("send_messages", cron="* * * * * */5")

@@ -60,9 +60,12 @@ def endpoint(
     signed_in: bool = True,
     creates: bool = False,
     replays: bool = False,
+    takes_picture: bool = False,
+    gives_picture: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """An endpoint reads as its contract: what it takes (body) or asks (query) and returns, how it can refuse, whether it creates and needs a key.
 
+    `takes_picture`, `gives_picture`: the body is one, and not JSON; whoever takes it reads it by itself, after all else is asked.
     `replays`: the same key tells the same thing again, and a header says so; elsewhere doing it again is the same as once.
     """
 
@@ -94,6 +97,8 @@ def endpoint(
             "signed_in": signed_in,
             "creates": creates,
             "replays": replays,
+            "takes_picture": takes_picture,
+            "gives_picture": gives_picture,
             "status": status,
         }
         return asked

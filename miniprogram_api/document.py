@@ -65,6 +65,12 @@ REPLAYED = {
         "description": "同一个 Idempotency-Key 以前已办过，这是重述",
     }
 }
+BYTES = {"type": "string", "format": "binary"}
+PICTURE_BODY = {
+    "required": True,
+    "description": "照片本身（JPEG或PNG），不超过8MB；类型以内容为准",
+    "content": {"image/jpeg": {"schema": BYTES}, "image/png": {"schema": BYTES}},
+}
 RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}, "description": "多少秒以后再试"}}
 ASKS_TO_WAIT = frozenset({429, 503})
 PARAMETER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
@@ -92,7 +98,9 @@ def complete_document(app: APIFlask, spec: dict[str, Any]) -> dict[str, Any]:
             operation["security"] = [{"token": []}] if contract["signed_in"] else []
             if contract["creates"]:
                 operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
-            if "requestBody" in operation:
+            if contract["takes_picture"]:
+                operation["requestBody"] = PICTURE_BODY
+            elif "requestBody" in operation:
                 operation["requestBody"]["required"] = _has_required(components, operation["requestBody"])
     spec["paths"] = dict(sorted(spec["paths"].items()))
     components["schemas"] = dict(sorted(components["schemas"].items()))
@@ -112,10 +120,8 @@ def _responses(given: dict[str, Any], contract: dict[str, Any], *, method: str) 
         codes[STATUS[error.kind]].add(error.code)
     if contract["signed_in"]:
         codes[401].add(SignInAgain.code)
-    if method in METHODS_WITH_BODY:
-        codes[400] |= {DOOR_CODES[400][0], "JSON_TOO_DEEP"}
-        for status in (413, 415, 422):
-            codes[status].add(DOOR_CODES[status][0])
+    for status, each in _of_the_body(contract, method=method).items():
+        codes[status] |= each
     if contract["asks"]:
         codes[422].add(DOOR_CODES[422][0])
     if contract["creates"]:
@@ -125,10 +131,21 @@ def _responses(given: dict[str, Any], contract: dict[str, Any], *, method: str) 
     good = {status: answer for status, answer in given.items() if status == str(contract["status"])}
     if not good:
         good = {str(contract["status"]): {"description": "Done"}}
+    if contract["gives_picture"]:
+        good[str(contract["status"])]["content"] = {"image/jpeg": {"schema": BYTES}}
     if contract["replays"]:
         good[str(contract["status"])]["headers"] = REPLAYED
     refusals = {str(status): _problem_answer(status, sorted(each)) for status, each in sorted(codes.items())}
     return {**good, **refusals}
+
+
+def _of_the_body(contract: dict[str, Any], *, method: str) -> dict[int, set[str]]:
+    """What may be wrong with a body before anybody reads it."""
+    if contract["takes_picture"]:
+        return {status: {DOOR_CODES[status][0]} for status in (400, 413)}
+    if method not in METHODS_WITH_BODY:
+        return {}
+    return {400: {DOOR_CODES[400][0], "JSON_TOO_DEEP"}, **{status: {DOOR_CODES[status][0]} for status in (413, 415, 422)}}
 
 
 def _problem_answer(status: int, codes: list[str]) -> dict[str, Any]:

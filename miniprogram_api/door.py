@@ -13,6 +13,7 @@ from miniprogram_api import (
     accounts,
     bills,
     consents,
+    documents,
     enrollments,
     errors,
     identity,
@@ -48,6 +49,7 @@ NOUNS = (
     bills,
     retirement_outlook,
     payment_orders,
+    documents,
     messages,
     personal_data,
 )

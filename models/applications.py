@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Base, Moves, Stateful, new_id, new_number, one_of
@@ -285,6 +285,9 @@ class ApplicationDocument(Base):
         ),
         Index(None, "application_id"),
         CheckConstraint("byte_count > 0", name="not_empty"),
+        Index(
+            "ix_application_documents_to_erase", "id", postgresql_where=text("picture_key_sealed IS NULL AND erased_at IS NULL")
+        ),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
@@ -297,10 +300,35 @@ class ApplicationDocument(Base):
     height: Mapped[int]
     content_hash: Mapped[bytes]
     """Keyed hash of the picture as kept: the same one twice changes nothing."""
+    picture_key_sealed: Mapped[bytes | None]
+    """The key that opens the picture (config/blob_seals.py). Without it the picture is noise, wherever a copy of it lies."""
     scanned_at: Mapped[datetime | None]
     """When a virus scanner let it pass; empty where none is configured."""
     live: Mapped[bool] = mapped_column(default=True)
-    """False once another took its place or the application was withdrawn. The sweep takes the picture away then, and where
+    """False once another took its place or the applicant took it back. The sweep takes the picture away then, and where
     `application_id` is empty."""
     uploaded_at: Mapped[datetime]
+    unused_since: Mapped[datetime | None]
+    """When it lost its use: another took its place, or the application was rejected or withdrawn. Its term counts from here."""
     erased_at: Mapped[datetime | None]
+    """When the store let go of the picture."""
+
+    @classmethod
+    def picture_key_place(cls, row_id: uuid.UUID) -> str:
+        return cls.place_of("picture_key_sealed", row_id)
+
+    def retire(self, *, at: datetime) -> None:
+        """No use of it any more: from this moment nobody can open it, and the sweep takes what is left of it."""
+        self.live, self.picture_key_sealed, self.unused_since = False, None, self.unused_since or at
+
+
+class DocumentUpload(Base):
+    """One try to upload a picture, whatever came of it: tries are counted, since each costs a scan and a decoding."""
+
+    __tablename__ = "document_uploads"
+    __table_args__ = (Index(None, "account_id", "at"),)
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"))
+    kind: Mapped[str]
+    at: Mapped[datetime]

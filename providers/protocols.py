@@ -314,3 +314,26 @@ class FaceCallbacks(Protocol):
 
         Raises BadSignature and nothing else: `no_token`, `wrong_token`, or `malformed` where the token was right. Never calls out.
         """
+
+
+class DocumentProvider(Protocol):
+    """Where sealed pictures lie. A name is two hexadecimal digits (the shard), a slash and a row's id; nothing of a person is in it."""
+
+    def put(self, name: str, content: bytes) -> None:
+        """Keep these bytes whole, or nothing of them. What had the name before is gone. Raises ProviderUnreachable."""
+
+    def fetch(self, name: str) -> bytes | None:
+        """The bytes; None where nothing has this name. Raises ProviderUnreachable."""
+
+    def delete(self, name: str) -> None:
+        """After this returns nothing has this name, whether something had it or not. Raises ProviderUnreachable."""
+
+    def names(self, shard: str) -> list[str]:
+        """Every name of one shard, with what a killed `put` left behind. Raises ProviderUnreachable."""
+
+
+class ScanProvider(Protocol):
+    """A virus scanner."""
+
+    def scan(self, content: bytes) -> str | None:
+        """What it found, in its own word, for logs; None: nothing. Raises ProviderUnreachable where it did not look at all of it."""

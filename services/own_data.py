@@ -93,6 +93,7 @@ KINDS: Final = (
     _kind("reminders", "缴费提醒记录", "提醒您按时缴费", OURS, "payment_reminders", of=rows.reminders),
     _kind("message_allowances", "消息订阅次数", "告知办理结果", ME, "message_allowances", of=rows.allowances),
     _kind("sms_codes", "短信验证码发送记录（不含验证码）", "登录和防止短信滥用", OURS, "sms_codes", of=rows.sms_codes),
+    _kind("document_uploads", "上传材料的记录（不含照片）", "防止上传被滥用", OURS, "document_uploads", of=rows.uploads),
     _kind("sessions", "登录记录", "保护账户安全", OURS, "account_sessions", of=rows.sessions),
     _kind("requests", "个人信息请求", "办理您的请求", ME, "personal_data_requests", of=rows.requests),
     _kind("accesses", "谁查看过我的信息", ANSWER, OURS, "personal_data_accesses", of=rows.accesses),

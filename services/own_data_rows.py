@@ -15,7 +15,7 @@ from sqlalchemy.orm import aliased
 from config.months import YearMonth
 from models.accounts import Account, AccountSession, SmsCode
 from models.adjustments import AdjustmentReview
-from models.applications import ApplicationDocument, ApplicationItem, EnrollmentApplication, JointCase
+from models.applications import ApplicationDocument, ApplicationItem, DocumentUpload, EnrollmentApplication, JointCase
 from models.audit import PersonalDataAccess
 from models.bills import ContributionBill, ContributionRecord
 from models.consents import Consent, NoticeReading
@@ -280,6 +280,11 @@ def sms_codes(whose: Whose) -> Rows:
     return select(*columns).where(each.phone_index == whose.phone_index).order_by(each.id.desc())
 
 
+def uploads(whose: Whose) -> Rows:
+    each = DocumentUpload
+    return select(each.kind, each.at).where(each.account_id == whose.account_id).order_by(each.id.desc())
+
+
 def requests(whose: Whose) -> Rows:
     each = PersonalDataRequest
     columns = (each.id, each.kind, each.state, each.answer, each.created_at, each.due_at, each.finished_at)
@@ -309,6 +314,8 @@ def _about(whose: Whose) -> ColumnElement[bool]:
         and_(each.subject_table == name, each.subject_id.in_(select(model.id).where(model.account_id.in_(ours))))
         for name, model in SUBJECTS.items()
     ]
+    pictures = select(ApplicationDocument.id).join(EnrollmentApplication).where(EnrollmentApplication.account_id.in_(ours))
+    about.append(and_(each.subject_table == "application_documents", each.subject_id.in_(pictures)))
     if whose.person_id is not None:
         about.append(and_(each.subject_table == "persons", each.subject_id == whose.person_id))
     return or_(*about)
@@ -330,6 +337,7 @@ COLUMNS: Final = {
     "wish": "更正的内容",
     "details": "参保申请中填写的信息",
     "remark": "审核意见",
+    "picture_key": "材料照片",
 }
 PURPOSES: Final = {
     "name_check": "实名核验",
@@ -342,6 +350,7 @@ PURPOSES: Final = {
     "counter_confirm": "窗口核验",
     "retirement_outlook": "为您测算退休时间",
     "own_copy": "向本人提供副本",
+    "document_look": "查看申请材料的照片",
     "request_answer": "办理您的个人信息请求",
 }
 """Why something was opened, as services write it → as the person reads it. A test finds every purpose in the services."""

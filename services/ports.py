@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from datetime import date, datetime
+    from pathlib import Path
 
     import psycopg
     from sqlalchemy import Engine
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
     from config.settings import Merchant, Miniprogram, Partners
     from providers.protocols import (
         CardProvider,
+        DocumentProvider,
         FaceProvider,
         LoginProvider,
         MessageProvider,
         NameProvider,
         PaymentProvider,
+        ScanProvider,
         SmsProvider,
     )
 
@@ -53,6 +56,11 @@ class Ports:
     names: NameProvider
     cards: CardProvider
     sms: SmsProvider
+    documents: DocumentProvider
+    scanner: ScanProvider | None = None
+    """None: no scanner is configured, and pictures come in unscanned."""
+    watermark_font: Path | None = None
+    """None: whatever font with Chinese characters this machine has, or Latin letters."""
     retention: Retention = field(default_factory=shipped_retention, repr=False)
 
     @contextmanager
