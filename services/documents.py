@@ -143,7 +143,7 @@ def upload_document(
         scanned_at=scanned_at,
         uploaded_at=ports.now(),
     )
-    kept = _keep(ports, account=account, document=document)
+    kept = _keep(ports, account=account, application_id=application_id, document=document)
     return _view(kept, picture)
 
 
@@ -191,13 +191,13 @@ def _in_turn(step: Callable[[], Answer]) -> Answer:
         _turn.release()
 
 
-def _keep(ports: Ports, *, account: Account, document: ApplicationDocument) -> ApplicationDocument:
+def _keep(ports: Ports, *, account: Account, application_id: uuid.UUID, document: ApplicationDocument) -> ApplicationDocument:
     """The row, and with it the picture's place in the application; or the one that shows the very same picture already."""
     now = ports.now()
     with ports.begin() as session:
         # Consent, then application: who takes the consent back meanwhile waits, and whoever submits meanwhile wins or waits.
         require_consent(session, account_id=account.id, purpose="DOCUMENTS", hold=True)
-        application = _own_application(session, account=account, application_id=document.application_id, lock=True)
+        application = _own_application(session, account=account, application_id=application_id, lock=True)
         _refuse_unasked(ports, application, kind=document.kind)
         if session.scalar(select(Account.closed_at).where(Account.id == account.id)) is not None:
             raise SignInAgain

@@ -25,7 +25,16 @@ from models.migrate import migrate
 from providers.protocols import Channel
 from services.ports import Ports, transaction_is_open
 from tests.factories import World
-from tests.providers.fakes import FakeCards, FakeFaces, FakeLogins, FakeMessages, FakeNames, FakePayments, FakeSms
+from tests.providers.fakes import (
+    FakeCards,
+    FakeDocuments,
+    FakeFaces,
+    FakeLogins,
+    FakeMessages,
+    FakeNames,
+    FakePayments,
+    FakeSms,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -194,6 +203,7 @@ def ports_to(database_url: str, *, rulebook, seals, clock: MovableClock) -> Iter
         names=FakeNames(calls=CallsOutsideTransactions()),
         cards=FakeCards(calls=CallsOutsideTransactions()),
         sms=FakeSms(calls=CallsOutsideTransactions()),
+        documents=FakeDocuments(calls=CallsOutsideTransactions()),
     )
     engine.dispose()
 

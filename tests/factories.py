@@ -11,6 +11,7 @@ from sqlalchemy import select, text
 
 from config.months import YearMonth
 from models.accounts import Account
+from models.applications import EnrollmentApplication
 from models.base import new_id
 from models.bills import ContributionBill, ContributionRecord
 from models.consents import NoticeReading
@@ -170,6 +171,40 @@ class World:
             )
             for purpose in purposes
         ]
+
+    def application(
+        self,
+        account: Account | None = None,
+        *,
+        kind: str = "NEW_ENROLLMENT",
+        region: str = "320400",
+        state: str = "DRAFT",
+        agreed: bool = True,
+    ) -> EnrollmentApplication:
+        """An application of this account's own person, in this state, and its consent to photographs."""
+        account = account or self.account()
+        now, decided = self.ports.now(), state in ("APPROVED", "REJECTED", "RETURNED")
+        application = EnrollmentApplication(
+            id=new_id(),
+            kind=kind,
+            state=state,
+            account_id=account.id,
+            person_id=account.person_id or self.person().id,
+            miniprogram=account.miniprogram,
+            region=region,
+            submitted_at=None if state in ("DRAFT", "DOCUMENTS_READY", "WITHDRAWN") else now,
+            decided_by="staff:S1024" if decided else None,
+            decision_reason="DOCUMENT_UNREADABLE" if state in ("REJECTED", "RETURNED") else None,
+            created_at=now,
+            updated_at=now,
+        )
+        with self.ports.begin() as session:
+            session.add(application)
+            session.flush()
+            session.expunge(application)
+        if agreed:
+            self.agree(account, "DOCUMENTS")
+        return application
 
     def block(self, person: Person, *, payer: Account) -> None:
         """This person does not want that payer to pay for them."""

@@ -23,6 +23,7 @@ from sqlalchemy.orm import sessionmaker
 from config.rulebook import load_rulebook
 from config.seals import load_seals
 from config.settings import HOME, load_partners
+from providers.document_store import DocumentStore
 from providers.protocols import Channel
 from services.ports import Ports
 from tests.architecture.reading import NO_CALL, Point, crash_points
@@ -213,6 +214,7 @@ def build(scene: Scene, *, doomed: bool = False) -> Ports:
         names=wrap(BankNames(bank=bank)),
         cards=wrap(BankCards(bank=bank)),
         sms=wrap(BankSms(bank=bank)),
+        documents=wrap(DocumentStore(url=(scene.folder / "documents").as_uri())),
     )
 
 

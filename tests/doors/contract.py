@@ -27,6 +27,9 @@ KNOWN_WORDS = {
 }  # fmt: skip
 
 
+KINDS_OF_BODY = {"application/json", "application/problem+json", "image/jpeg", "image/png"}
+
+
 @cache
 def the_document() -> dict[str, Any]:
     from app import create_app
@@ -198,7 +201,7 @@ def _operation_faults(  # noqa: C901, PLR0912 - one long list of small questions
         found.append(f"{at}: one good answer is expected")
     for name, body in bodies:
         for kind, content in body.get("content", {}).items():
-            if kind not in {"application/json", "application/problem+json"}:
+            if kind not in KINDS_OF_BODY:
                 found.append(f"{at} {name}: {kind}")
             found += _schema_faults(content["schema"], f"{at} {name}", document)
     return found

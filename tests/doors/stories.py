@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from config.rulebook import Region, Rulebook, TierChangePolicy, TierChangePolicyKind
+from models.applications import DocumentUpload
 from models.identity import IdentityVerification
 from providers.protocols import CardAnswer, CardVerdict, FaceVerdict, NameVerdict, ProviderRefused, ProviderUnreachable
 from services.probing import note_miss
+from tests import photographs
 from tests.factories import ALIPAY, APP, WECHAT, XINJIANG, an_id_number
+from tests.providers.fakes import FakeScanner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,11 +60,12 @@ class Ask:
     key: str = ""
     before: list[Callable[[], object]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
+    raw: bytes | None = None
 
     def send(self, house: House, **how: Any) -> TestResponse:
         for step in self.before:
             step()
-        how = {"given": self.given, "key": self.key, "headers": self.headers, **how}
+        how = {"given": self.given, "key": self.key, "headers": self.headers, "raw": self.raw, **how}
         return house.phone(self.account).ask(self.method, self.path, **how)
 
 
@@ -1332,3 +1336,157 @@ def _(house: House) -> Ask:
     ask.given.pop("wish")
     request = ask.send(house).json["id"]
     return Ask(method="DELETE", path=f"/personal-data/requests/{request}", account=ask.account)
+
+
+# --- documents
+
+
+def a_photograph(house: House, *, kind: str = "ID_FRONT", raw: bytes | None = None, **how: Any) -> Ask:
+    account = somebody(house)
+    application = house.world.application(account, **how)
+    path = f"/applications/{application.id}/documents/{kind}"
+    return Ask(method="PUT", path=path, raw=raw or photographs.photograph(), account=account)
+
+
+def a_kept_photograph(house: House) -> Ask:
+    ask = a_photograph(house)
+    assert ask.send(house).status_code == 200
+    return ask
+
+
+@good
+def upload_document(house: House) -> Ask:
+    return a_photograph(house)
+
+
+@refused("upload_document", "NOT_FOUND")
+def _(house: House) -> Ask:
+    return replace(upload_document(house), account=somebody(house))
+
+
+@refused("upload_document", "CONSENT_REQUIRED")
+def _(house: House) -> Ask:
+    return a_photograph(house, agreed=False)
+
+
+@refused("upload_document", "DOCUMENTS_NOT_EDITABLE")
+def _(house: House) -> Ask:
+    return a_photograph(house, state="SUBMITTED")
+
+
+@refused("upload_document", "DOCUMENT_NOT_ASKED")
+def _(house: House) -> Ask:
+    return a_photograph(house, kind="MARRIAGE_CERTIFICATE")
+
+
+@refused("upload_document", "TOO_MANY_UPLOADS")
+def _(house: House) -> Ask:
+    ask = upload_document(house)
+    with house.ports.begin() as session:
+        session.add_all(DocumentUpload(account_id=ask.account.id, kind="ID_FRONT", at=house.clock.now()) for _ in range(60))
+    return ask
+
+
+@refused("upload_document", "PICTURE_NOT_ACCEPTED")
+def _(house: House) -> Ask:
+    return a_photograph(house, raw=photographs.NOT_PICTURES["a page of HTML"])
+
+
+@refused("upload_document", "PICTURE_DAMAGED")
+def _(house: House) -> Ask:
+    return a_photograph(house, raw=photographs.photograph()[:5_000])
+
+
+@refused("upload_document", "PICTURE_TOO_LARGE")
+def _(house: House) -> Ask:
+    return a_photograph(house, raw=photographs.jpeg_that_promises(65_000, 65_000))
+
+
+@refused("upload_document", "PICTURE_INFECTED")
+def _(house: House) -> Ask:
+    scanner = FakeScanner()
+    house.swap_ports(scanner=scanner)
+    return a_photograph(house, raw=photographs.photograph() + scanner.virus)
+
+
+@refused("upload_document", "PROVIDER_UNAVAILABLE")
+def _(house: House) -> Ask:
+    house.ports.documents.fails.append(("put", ProviderUnreachable("down")))
+    return upload_document(house)
+
+
+@good
+def remove_document(house: House) -> Ask:
+    return replace(a_kept_photograph(house), method="DELETE", raw=None)
+
+
+@refused("remove_document", "NOT_FOUND")
+def _(house: House) -> Ask:
+    return replace(upload_document(house), method="DELETE", raw=None)
+
+
+@refused("remove_document", "DOCUMENTS_NOT_EDITABLE")
+def _(house: House) -> Ask:
+    ask = remove_document(house)
+    submitted(house, ask)
+    return ask
+
+
+def submitted(house: House, ask: Ask) -> None:
+    with house.ports.begin() as session:
+        session.execute(
+            text("UPDATE enrollment_applications SET state = 'SUBMITTED', submitted_at = now() WHERE account_id = :id"),
+            {"id": ask.account.id},
+        )
+
+
+@good
+def link_to_document(house: House) -> Ask:
+    return replace(a_kept_photograph(house), method="GET", raw=None)
+
+
+@refused("link_to_document", "NOT_FOUND")
+def _(house: House) -> Ask:
+    return replace(upload_document(house), method="GET", raw=None)
+
+
+@good
+def show_picture(house: House) -> Ask:
+    url = link_to_document(house).send(house).json["url"]
+    return Ask(method="GET", path=url.removeprefix("/api/v1"))
+
+
+@refused("show_picture", "PICTURE_LINK_ENDED")
+def _(house: House) -> Ask:
+    ask = show_picture(house)
+    house.clock.move(minutes=5)
+    return ask
+
+
+@refused("show_picture", "PICTURE_LOST")
+def _(house: House) -> Ask:
+    ask = show_picture(house)
+    house.ports.documents.kept.clear()
+    return ask
+
+
+@refused("show_picture", "TOO_MANY_LOOKS")
+def _(house: House) -> Ask:
+    ask = show_picture(house)
+    with house.ports.begin() as session:
+        session.execute(
+            text(
+                "INSERT INTO personal_data_accesses (subject_table, subject_id, columns, purpose, who, at) "
+                "SELECT 'application_documents', d.id, 'picture_key', 'document_look', 'account:' || a.account_id, :now "
+                "FROM application_documents d JOIN enrollment_applications a ON a.id = d.application_id, generate_series(1, 100)"
+            ),
+            {"now": house.clock.now()},
+        )
+    return ask
+
+
+@refused("show_picture", "PROVIDER_UNAVAILABLE")
+def _(house: House) -> Ask:
+    ask = show_picture(house)
+    house.ports.documents.fails.append(("fetch", ProviderUnreachable("down")))
+    return ask

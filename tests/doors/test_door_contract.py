@@ -92,6 +92,13 @@ TRACES = {
         "notices",
     },
     ("place_order", "REQUEST_IN_FLIGHT"): set(),
+    ("upload_document", "PICTURE_NOT_ACCEPTED"): {"document_uploads"},
+    ("upload_document", "PICTURE_DAMAGED"): {"document_uploads"},
+    ("upload_document", "PICTURE_TOO_LARGE"): {"document_uploads"},
+    ("upload_document", "PICTURE_INFECTED"): {"document_uploads"},
+    ("upload_document", "PROVIDER_UNAVAILABLE"): {"document_uploads"},
+    ("show_picture", "PICTURE_LOST"): {"personal_data_accesses"},
+    ("show_picture", "PROVIDER_UNAVAILABLE"): {"personal_data_accesses"},
 }
 """What a refusal may leave behind: counted tries, opened seals, and what was begun at a provider."""
 

@@ -17,6 +17,8 @@ import services.bills
 import services.consent_withdrawals
 import services.consents
 import services.counter_codes
+import services.document_links
+import services.documents
 import services.enrollments
 import services.face_checks
 import services.insured_persons
@@ -98,6 +100,7 @@ def test_operations_are_called_by_names_that_stay():
         "create_sms_code",
         "end_session",
         "finish_face_check",
+        "link_to_document",
         "list_accesses",
         "list_bills",
         "list_consents",
@@ -123,12 +126,15 @@ def test_operations_are_called_by_names_that_stay():
         "read_own_data",
         "read_region",
         "read_retirement_outlook",
+        "remove_document",
         "remove_insured_person",
         "remove_phone",
         "set_preferences",
+        "show_picture",
         "start_face_check",
         "take_back_data_request",
         "unblock_payer",
+        "upload_document",
         "withdraw_consent",
         "withdraw_counter_check",
     ]
@@ -163,6 +169,8 @@ MODULES = {
         services.consent_withdrawals,
         services.consents,
         services.counter_codes,
+        services.document_links,
+        services.documents,
         services.enrollments,
         services.face_checks,
         services.real_names,

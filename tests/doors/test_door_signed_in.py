@@ -35,6 +35,9 @@ UNVERIFIED = {
     "check_bank_card": "CONSENT_REQUIRED",
     "open_counter_check": "CONSENT_REQUIRED",
     "read_counter_check": "NOT_FOUND",
+    "upload_document": "NOT_FOUND",
+    "remove_document": "NOT_FOUND",
+    "link_to_document": "NOT_FOUND",
     "withdraw_counter_check": "NOT_FOUND",
     "take_back_data_request": "NOT_FOUND",
     "create_consent": None,
@@ -59,8 +62,8 @@ UNVERIFIED = {
 """What an account that is signed in and not verified hears; None: it is let in."""
 
 
-def test_only_signing_in_and_regions_are_open_to_everybody():
-    assert PUBLIC == ["create_account", "create_session", "create_sms_code", "list_regions", "read_region"]
+def test_only_signing_in_regions_and_signed_links_are_open_to_everybody():
+    assert PUBLIC == ["create_account", "create_session", "create_sms_code", "list_regions", "read_region", "show_picture"]
     assert sorted(UNVERIFIED) == SIGNED_IN
 
 
@@ -137,7 +140,8 @@ def test_an_unverified_account_hears_what_it_lacks(house, operation):
     assert response.status_code < 300 if expected is None else response.json["code"] in expected.split("|")
 
 
-OWNED = sorted(name for name, (_, path, _) in OPERATIONS.items() if "{" in path and name != "read_region")
+OWNED = sorted(name for name, (_, path, _) in OPERATIONS.items() if "{" in path and name not in ("read_region", "show_picture"))
+"""What belongs to somebody. Whoever has a link to a picture may look: test_door_documents.py says how far."""
 
 
 @pytest.mark.parametrize("operation", OWNED)

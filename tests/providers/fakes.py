@@ -237,3 +237,37 @@ class FakeFaces(_Told):
 
     def went(self, check_no: str, verdict: FaceVerdict, *, provider_code: str = "1") -> None:
         self.answers[check_no] = FaceAnswer(verdict=verdict, provider_code=provider_code)
+
+
+@dataclass
+class FakeDocuments(_Told):
+    """A DocumentProvider in memory."""
+
+    kept: dict[str, bytes] = field(default_factory=dict)
+
+    def put(self, name: str, content: bytes) -> None:
+        self._asked("put", name)
+        self.kept[name] = content
+
+    def fetch(self, name: str) -> bytes | None:
+        self._asked("fetch", name)
+        return self.kept.get(name)
+
+    def delete(self, name: str) -> None:
+        self._asked("delete", name)
+        self.kept.pop(name, None)
+
+    def names(self, shard: str) -> list[str]:
+        self._asked("names", shard)
+        return sorted(name for name in self.kept if name.startswith(f"{shard}/"))
+
+
+@dataclass
+class FakeScanner(_Told):
+    """A ScanProvider that finds one word, and remembers how much it looked at."""
+
+    virus: bytes = b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE"
+
+    def scan(self, content: bytes) -> str | None:
+        self._asked("scan", len(content))
+        return "Eicar-Test-Signature" if self.virus in content else None
