@@ -52,6 +52,7 @@ ELSEWHERE = {
     "payer_blocks": "the block is written first and stands alone; a stranger's open order lapses by itself",
     "enrollment_feed": "one statement a file part, and importing it again changes nothing",
     "retention": "each batch stands alone with the row that tells of it; the next night takes the rest",
+    "document_sweeps": "what leaves the store twice is gone all the same; tests/services/test_documents.py ends it at every step",
     "message_sending": "the attempt and its allowance are written before the call: after a kill it is tried once more, when the claim lapses",
     "registration": "a code that was kept and never sent lapses; a session begins in one transaction, and a lost answer needs a new code",
     "phone_numbers": "one transaction after the call; the button is pressed again",

@@ -12,7 +12,7 @@ import atheris
 
 SEEDS = Path(__file__).parent / "seeds"
 
-with atheris.instrument_imports(include=["config", "providers", "services", "miniprogram_api", "webhooks", "yaml"]):
+with atheris.instrument_imports(include=["config", "providers", "services", "miniprogram_api", "webhooks", "yaml", "PIL"]):
     from tests.fuzz.targets import TARGETS
 
 

@@ -36,6 +36,8 @@ from providers.wechat.signing import Signer, Verifier
 from services import enrollment_feed
 from services.errors import BusinessError
 from services.people import mask_name, parse_id_number, parse_name
+from services.pictures import LONGEST_SIDE, read_picture
+from tests import photographs
 from tests.providers import wire
 
 if TYPE_CHECKING:
@@ -228,3 +230,25 @@ def miniprograms_file(data: bytes) -> None:
 
 
 csv.field_size_limit(1 << 20)
+
+
+@target
+def picture(data: bytes) -> None:
+    """Anybody's bytes; or a picture of ours with some of them over its middle."""
+    mode, rest = data[:1], data[1:]
+    raw = rest
+    if mode >= b"\x80":
+        whole = _photograph("JPEG" if mode < b"\xc0" else "PNG")
+        at = int.from_bytes(rest[:2], "big") % len(whole)
+        raw = whole[:at] + rest[2:] + whole[at + len(rest[2:]) :]
+    with contextlib.suppress(BusinessError):
+        kept = read_picture(raw)
+        assert kept.content.startswith(b"\xff\xd8\xff")
+        assert kept.content.endswith(b"\xff\xd9")
+        assert max(kept.width, kept.height) <= LONGEST_SIDE
+        assert read_picture(kept.content).width == kept.width, "what is kept is a picture itself"
+
+
+@cache
+def _photograph(form: str) -> bytes:
+    return photographs.as_bytes(photographs.page(160, 100), form)
