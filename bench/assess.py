@@ -112,6 +112,7 @@ def _assess(url: str, folder: Path) -> tuple[int, float, float]:
         names=None,  # type: ignore[arg-type]
         cards=None,  # type: ignore[arg-type]
         sms=None,  # type: ignore[arg-type]
+        documents=None,  # type: ignore[arg-type]
     )
     started = time.perf_counter()
     done = assess(ports, month=MONTH)

@@ -17,9 +17,11 @@ from services.bank_card_checks import check_bank_card
 from services.bills import list_bills
 from services.consent_withdrawals import withdraw_consent
 from services.consents import list_consents
+from services.documents import upload_document
 from services.errors import BusinessError
 from services.identity_asking import ask_face_checks
 from services.real_names import prove_name
+from tests import photographs
 from tests.factories import WECHAT, an_id_number
 
 CARD = "6228480402564890018"
@@ -44,6 +46,11 @@ COVERED = {
     "lookups": ("PROXY_PAYMENT", "SELECT account_id, at FROM person_lookups"),
     "people to pay for": ("PROXY_PAYMENT", "SELECT account_id, created_at FROM insured_persons WHERE NOT is_self"),
     "orders for others": ("PROXY_PAYMENT", "SELECT payer_account_id, created_at FROM payment_orders WHERE is_strangers"),
+    "photographs of papers": ("DOCUMENTS", "SELECT account_id, at FROM document_uploads"),
+    "photographs kept": (
+        "DOCUMENTS",
+        "SELECT a.account_id, d.uploaded_at FROM application_documents d JOIN enrollment_applications a ON a.id = d.application_id",
+    ),
     "names not proven yet, kept": (
         "REAL_NAME",
         "SELECT account_id, :now FROM identity_verifications WHERE name_sealed IS NOT NULL AND state <> 'VERIFIED'",
@@ -92,6 +99,7 @@ class Walker:
         self.world, self.ports, self.clock, self.dice = world, world.ports, clock, dice
         self.account = world.account(verified=False)
         self.name = ("张三丰", an_id_number(100 + at, born="19800303"))
+        self.application = world.application(self.account, agreed=False)
         self.others = []
         for each in range(2):
             number = an_id_number(at * 2 + each, born="19600404")
@@ -100,7 +108,7 @@ class Walker:
 
     def agree(self) -> None:
         live = {each.purpose for each in list_consents(self.ports, account=self.account) if each.withdrawn_at is None}
-        if missing := [each for each in ("REAL_NAME", "FACE", "BANK_CARD", "PROXY_PAYMENT") if each not in live]:
+        if missing := [each for each in ("REAL_NAME", "FACE", "BANK_CARD", "PROXY_PAYMENT", "DOCUMENTS") if each not in live]:
             self.world.agree(self.account, self.dice.choice(missing))
 
     def take_back(self) -> None:
@@ -148,6 +156,10 @@ class Walker:
             list_bills(self.ports, account=self.account, insured_person_id=row.id)
             self.world.order_for(self.account, row.id, self.dice.choice(self.others)[1])
 
+    def send_photograph(self) -> None:
+        raw = photographs.photograph(seed=self.dice.randrange(3))
+        upload_document(self.ports, account=self.account, application_id=self.application.id, kind="ID_FRONT", body=lambda: raw)
+
     def step(self) -> None:
         with self.ports.begin() as session:
             self.account = session.get_one(type(self.account), self.account.id)
@@ -162,8 +174,9 @@ class Walker:
                 self.sweep,
                 self.name_another,
                 self.pay_for_another,
+                self.send_photograph,
             ),
-            weights=(6, 1, 3, 4, 2, 1, 3, 4),
+            weights=(6, 1, 3, 4, 2, 1, 3, 4, 2),
         )[0]
         with contextlib.suppress(BusinessError):
             act()
@@ -182,6 +195,7 @@ def test_whatever_people_press_nothing_is_done_without_its_consent(world, ports,
     done = world.scalar("SELECT count(*) FROM face_checks") + world.scalar("SELECT count(*) FROM person_lookups")
     taken_back = world.scalar("SELECT count(*) FROM consents WHERE withdrawn_at IS NOT NULL")
     assert done > 0
+    assert world.scalar("SELECT count(*) FROM document_uploads") > 0
     assert taken_back > 0
 
 
