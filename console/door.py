@@ -12,7 +12,8 @@ from jinja2 import StrictUndefined
 from werkzeug.exceptions import NotFound
 
 from console import audit, counter, errors, home, signing_in, staff, words
-from console.pages import NAVIGATION, blueprint, form_token, is_production, set_cookie
+from console.pages import blueprint, form_token, is_production, navigation_of, ports, set_cookie
+from services.staff import scope_name
 from services.staff_sessions import IDLE_AFTER
 
 if TYPE_CHECKING:
@@ -70,13 +71,13 @@ def finish_request(response: Response) -> Response:
 @blueprint.context_processor
 def of_every_page() -> dict[str, Any]:
     staff_here = g.get("staff")
-    roles = set(staff_here.roles) if staff_here else set()
     return {
         "form_token": form_token,
         "staff": staff_here,
-        "navigation": [entry for entry in NAVIGATION if roles & entry.roles],
+        "navigation": navigation_of(staff_here.roles) if staff_here else [],
         "request_id": g.get("request_id", "-"),
         "words": words,
+        "scope_name": lambda scope: scope_name(ports(), scope),
         "refusal": None,
     }
 

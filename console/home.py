@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import make_response, request
 
-from console.pages import EVERYBODY, NAVIGATION, field, go, me, origin, page, ports, set_cookie, show, show_again
+from console.pages import EVERYBODY, field, go, me, navigation_of, origin, page, ports, set_cookie, show, show_again
 from services import staff_sessions
 from services.staff_errors import StaffPasswordWeak, StaffSignInRefused
 from services.staff_passwords import check_twice
@@ -14,11 +14,7 @@ from services.staff_passwords import check_twice
 
 @page("/", roles=EVERYBODY)
 def home() -> str:
-    tiles = [
-        (entry, entry.waiting(ports(), me()) if entry.waiting else None)
-        for entry in NAVIGATION
-        if not entry.roles.isdisjoint(me().roles)
-    ]
+    tiles = [(entry, entry.waiting(ports(), me()) if entry.waiting else None) for entry in navigation_of(me().roles)]
     return show("home.html", tiles=tiles)
 
 

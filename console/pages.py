@@ -85,6 +85,11 @@ class NavEntry:
 NAVIGATION: Final[list[NavEntry]] = []
 
 
+def navigation_of(roles: Collection[StaffRole]) -> list[NavEntry]:
+    """What these roles may follow: their work first, what is everybody's last."""
+    return sorted((each for each in NAVIGATION if not each.roles.isdisjoint(roles)), key=lambda each: each.roles == EVERYBODY)
+
+
 def page(
     path: str,
     *,

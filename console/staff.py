@@ -11,7 +11,7 @@ from console.pages import ADMINISTRATORS, field, go, me, origin, page, ports, sh
 from models.staff import StaffRole, StaffState
 from services import staff, staff_resets
 from services.errors import BusinessError
-from services.staff import Scope, covers
+from services.staff import Scope, covers, scope_name
 
 if TYPE_CHECKING:
     from services.ports import Ports
@@ -124,16 +124,15 @@ def _done() -> str | None:
 
 def _scopes() -> list[tuple[str, str]]:
     """Value and words of every scope that this administrator may give."""
-    found = [("", "全部地区")] if covers(ports(), me().scope, Scope()) else []
+    scopes = [Scope()]
     for code, region in sorted(staff.known_regions(ports()).items()):
-        if covers(ports(), me().scope, Scope(region=code)):
-            found.append((code, region.name))
-        found += [
-            (f"{code}/{agency.code}", f"{region.name} · {agency.title}")
-            for agency in region.agencies.values()
-            if covers(ports(), me().scope, Scope(region=code, agency=agency.code))
-        ]
-    return found
+        scopes.append(Scope(region=code))
+        scopes += [Scope(region=code, agency=agency) for agency in region.agencies]
+    return [
+        ("/".join(filter(None, (each.region, each.agency))), scope_name(ports(), each))
+        for each in scopes
+        if covers(ports(), me().scope, each)
+    ]
 
 
 ROLES: Final = [(role, words.ROLES[role], words.ROLE_HINTS[role]) for role in StaffRole]

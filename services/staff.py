@@ -120,6 +120,17 @@ def known_regions(ports: Ports) -> dict[str, Region]:
     return found
 
 
+def scope_name(ports: Ports, scope: Scope) -> str:
+    """As people say it; by its codes where the rulebook has forgotten it."""
+    if scope.region is None:
+        return "全部地区"
+    region = known_regions(ports).get(scope.region)
+    if region is None:
+        return " · ".join(filter(None, (scope.region, scope.agency)))
+    agency = region.agencies.get(scope.agency or "")
+    return region.name if scope.agency is None else f"{region.name} · {agency.title if agency else scope.agency}"
+
+
 def require_scope(ports: Ports, *, staff: StaffView, scope: Scope) -> None:
     """Raises OutOfScope."""
     if not covers(ports, staff.scope, scope):

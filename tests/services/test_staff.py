@@ -251,6 +251,17 @@ def test_the_country_is_no_region_but_a_province_is(ports):
     assert "100000" not in known
 
 
+def test_a_scope_is_told_in_words_and_by_its_codes_where_no_rule_knows_it(ports):
+    said = {
+        scope: service.scope_name(ports, scope)
+        for scope in (EVERYWHERE, Scope(region=CITY), Scope(region=CITY, agency="WUJIN"))
+    }
+
+    assert (said[EVERYWHERE], said[Scope(region=CITY)]) == ("全部地区", ports.rulebook.region(CITY).name)
+    assert "武进区" in said[Scope(region=CITY, agency="WUJIN")]
+    assert service.scope_name(ports, Scope(region="999999", agency="GONE")) == "999999 · GONE"
+
+
 @pytest.mark.parametrize(
     ("scope", "role"),
     [
