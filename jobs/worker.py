@@ -27,6 +27,7 @@ from services.document_sweeps import erase_pictures, sweep_orphans
 from services.face_checks import expire_face_checks
 from services.identity_asking import ask_face_checks
 from services.message_sending import send_messages
+from services.payment_reminders import remind
 from services.payments import ask_about_silence, close_stale
 from services.resealing import reseal, tell_lost_seals
 from services.retention import apply_retention
@@ -190,6 +191,12 @@ def erase_unused_pictures(ports: Ports) -> int:
 def sweep_pictures_without_a_row(ports: Ports) -> int:
     """Once an hour: pictures whose upload died half way, or whose application is gone."""
     return sweep_orphans(ports)
+
+
+@_sweep("remind", cron="13 1-12 * * *")
+def remind_payers(ports: Ports) -> int:
+    """Five days and one day before a cut-off, by day in Beijing (09:13 to 20:13): nobody's phone rings at night."""
+    return remind(ports)
 
 
 @_sweep("send_messages", cron="* * * * * */5")

@@ -49,6 +49,7 @@ ELSEWHERE = {
     "assessment": "a part is one transaction, and running it again issues what is missing; a part cut short is tried in test_assessment_cut_short.py",
     "adjustments": "a part is one transaction that compares with all that was assessed; the next run finds what is left",
     "billing_sweep": "it asks which months are not done, and leaves the rest to the next one",
+    "payment_reminders": "a message and the row that says it was written are one transaction; the next sweep writes the rest",
     "payer_blocks": "the block is written first and stands alone; a stranger's open order lapses by itself",
     "enrollment_feed": "one statement a file part, and importing it again changes nothing",
     "retention": "each batch stands alone with the row that tells of it; the next night takes the rest",
