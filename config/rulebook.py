@@ -22,6 +22,16 @@ from config.rulebook_collection import (
 )
 from config.rulebook_facts import Status
 from config.rulebook_files import RegionFolder, RulebookFault, read_region, region_folders
+from config.rulebook_forms import (
+    ApplicationField,
+    ApplicationForm,
+    ChangeReason,
+    FieldType,
+    FormField,
+    OptionsFrom,
+    ResidentScheme,
+    Submission,
+)
 from config.rulebook_menus import MenuEntry, MenuFunction, Side
 from config.rulebook_money import BaseLimits, Insurance, Rate, TierPlan
 from config.rulebook_region import Counter, NoRuleInForce, PoolingArea, Region
@@ -54,6 +64,8 @@ __all__ = [
     "SHIPPED_REGIONS",
     "AgeRule",
     "Agency",
+    "ApplicationField",
+    "ApplicationForm",
     "ApplicationKind",
     "ArrearsKind",
     "ArrearsWindow",
@@ -63,11 +75,14 @@ __all__ = [
     "CalendarYear",
     "Capability",
     "CapabilityRule",
+    "ChangeReason",
     "CollectionCalendar",
     "CollectionDates",
     "Counter",
     "Document",
+    "FieldType",
     "FixedAges",
+    "FormField",
     "Hotline",
     "HotlineTopic",
     "HukouRule",
@@ -79,11 +94,13 @@ __all__ = [
     "Notice",
     "NoticePurpose",
     "OnDaysOff",
+    "OptionsFrom",
     "Parts",
     "PoolingArea",
     "Rate",
     "Region",
     "RequiredDocuments",
+    "ResidentScheme",
     "RetirementChoice",
     "RetirementTrack",
     "ReviewTerm",
@@ -92,6 +109,7 @@ __all__ = [
     "Side",
     "Status",
     "StatutoryAges",
+    "Submission",
     "TierAmount",
     "TierChangePolicy",
     "TierChangePolicyKind",

@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from config.rulebook_facts import RegionHeader, Row
 from config.rulebook_files import SHAPES
+from config.rulebook_forms import ApplicationField, ApplicationForm, ResidentScheme
 from config.rulebook_menus import MenuEntry
 from config.rulebook_money import BaseLimits, BaseRounding, Insurance, TierPlan
 from config.rulebook_rows import (
@@ -38,7 +39,7 @@ class Checked(Protocol):
 
 def check_region(region: Checked) -> list[str]:
     """List every fault of a region whose files could all be read."""
-    checks = (_overlaps, _replacements, _tiers, _references, _pooling_areas, _menus)
+    checks = (_overlaps, _replacements, _tiers, _references, _pooling_areas, _menus, _forms)
     found = [fault for check in checks for fault in check(region)]
     if not region.header.figures_only:
         found += _completeness(region)
@@ -159,6 +160,26 @@ def _goes_in_a_circle(code: str, above: dict[str, str | None]) -> bool:
         seen.add(at)
         at = above[at]
     return False
+
+
+def _forms(region: Checked) -> Iterator[str]:
+    """Every field of a form is defined, and one that depends on another comes after it."""
+    defined = {row.key for row in region.all(ApplicationField)}
+    for form in region.own(ApplicationForm):
+        before = {"insurance_type"}
+        for asked in form.fields:
+            if asked.key not in defined:
+                yield _at(region, form, "steps", f"no application field has the key {asked.key}; name one that exists, "
+                                                 f"such as {min(defined, default='mobile')}")  # fmt: skip
+            if asked.depends_on is not None and asked.depends_on.key not in before:
+                yield _at(region, form, "steps", f"{asked.key} depends on {asked.depends_on.key}, which is not asked for before it; "
+                                                 "name one that is, such as insurance_type")  # fmt: skip
+            before.add(asked.key)
+    agencies = {row.code for row in region.all(Agency)}
+    for scheme in region.own(ResidentScheme):
+        if scheme.counter is not None and scheme.counter not in agencies:
+            yield _at(region, scheme, "counter", f"{scheme.counter} is no agency; name one that exists, "
+                                                 f"such as {min(agencies, default='XINJIANG')}")  # fmt: skip
 
 
 def _completeness(region: Checked) -> Iterator[str]:

@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 
 from config.rulebook_collection import CollectionCalendar, TierChangePolicy
 from config.rulebook_facts import RegionHeader, Row
+from config.rulebook_forms import ApplicationField, ApplicationForm, ChangeReason, ResidentScheme
 from config.rulebook_menus import MenuEntry
 from config.rulebook_money import BaseLimits, Insurance, Rate, TierPlan
 from config.rulebook_rows import (
@@ -58,6 +59,10 @@ SHAPES: tuple[type[Row], ...] = (
     Notice,
     CalendarYear,
     MenuEntry,
+    ApplicationField,
+    ApplicationForm,
+    ChangeReason,
+    ResidentScheme,
 )
 
 # Shown behind every fault, by the key where it stands: a clerk copies the shape instead of asking what it is.
@@ -91,6 +96,11 @@ EXAMPLES: dict[str, object] = {
     "timezone": "Asia/Shanghai", "title": "职工基本医疗保险", "topic": "ENROLLMENT", "sex": "MALE", "track": "M60",
     "tracks": '[{track: M60, sex: MALE, old_age: 60, first_birth_month: "1965-01", step_months: 4, maximum_delay_months: 36}]',
     "under": "TO_DO", "version": '"2026-11-21"', "wage_reference_year": 2024, "year": 2026,
+    "after": "请到税务小程序签订协议。", "asks_insurances": "true", "consent": "BANK_ACCOUNT", "depends_on": '{key: insurance_type, values: ["110"]}',
+    "earliest": 0, "fields": "[{key: mobile}]", "key": "mobile", "latest": 1, "longest": 100,
+    "options": "[{value: MALE, label: 男}]", "options_from": "BANKS", "required": "true", "shown_as_chosen": "true",
+    "step": "BASIC", "steps": "[{step: BASIC, title: 基本信息, fields: [{key: mobile}]}]", "submission": "SAVE_SUBMITS",
+    "submit_label": "提交申报", "type": "TEXT", "value": "MALE", "values": '["110"]',
 }  # fmt: skip
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

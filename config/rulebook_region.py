@@ -10,6 +10,7 @@ from config.months import YearMonth
 from config.rulebook_amounts import AssessmentTable, table_of_bases, table_of_fixed_amounts
 from config.rulebook_collection import EVERYWHERE, CollectionCalendar, TierChangePolicy
 from config.rulebook_facts import RegionHeader, Row, Status
+from config.rulebook_forms import ApplicationField, ApplicationForm, ChangeReason, ResidentScheme
 from config.rulebook_menus import MenuEntry
 from config.rulebook_money import BaseLimits, Insurance, Rate, TierPlan
 from config.rulebook_rows import (
@@ -193,6 +194,22 @@ class Region:
     def required_documents(self, application: ApplicationKind, on: date) -> RequiredDocuments:
         """Say which sets of documents are complete; raises NoRuleInForce."""
         return self._the(RequiredDocuments, application.value, on, f"document rule for {application.value}")
+
+    def application_form(self, application: ApplicationKind, on: date) -> ApplicationForm:
+        """Say what is asked for in a business, and how it is submitted; raises NoRuleInForce."""
+        return self._the(ApplicationForm, application.value, on, f"application form for {application.value}")
+
+    def application_field(self, key: str, on: date) -> ApplicationField:
+        """Find a field of a form; raises NoRuleInForce."""
+        return self._the(ApplicationField, key, on, f"application field {key}")
+
+    def change_reasons(self, on: date) -> tuple[ChangeReason, ...]:
+        """List why people may suspend, in the order of the file."""
+        return tuple(row for row in self.all(ChangeReason) if row.in_force(on))
+
+    def resident_schemes(self, on: date) -> tuple[ResidentScheme, ...]:
+        """List the residents' schemes that the joint case leads to."""
+        return tuple(row for row in self.own(ResidentScheme) if row.in_force(on))
 
     def notice(self, purpose: NoticePurpose, on: date) -> Notice:
         """Find the text to read and agree to; raises NoRuleInForce."""

@@ -17,7 +17,8 @@ import click
 
 import miniprogram_api
 import models.tables  # noqa: F401 - every model, so that no state machine is missed
-import services.application_errors  # noqa: F401 - refusals that no endpoint imports yet stand in the list too
+import services.application_errors
+import services.case_errors  # noqa: F401 - both: refusals stand in the list once somebody knows them
 from config import settings as settings_module
 from config.retention import load_retention
 from config.rulebook import load_rulebook

@@ -11,6 +11,8 @@ from flask import Response, g, request
 
 from miniprogram_api import (
     accounts,
+    application_forms,
+    applications,
     bills,
     consents,
     documents,
@@ -18,6 +20,7 @@ from miniprogram_api import (
     errors,
     identity,
     insured_persons,
+    joint_cases,
     menu,
     messages,
     payer_blocks,
@@ -46,6 +49,9 @@ NOUNS = (
     insured_persons,
     payer_blocks,
     enrollments,
+    application_forms,
+    applications,
+    joint_cases,
     bills,
     retirement_outlook,
     payment_orders,

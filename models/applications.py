@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Base, Moves, Stateful, new_id, new_number, one_of
@@ -142,6 +143,8 @@ class EnrollmentApplication(Stateful, Base):
     residence_division: Mapped[str | None]
     details_sealed: Mapped[bytes | None]
     """What the person declared about themselves and their bank, as JSON: addresses, ethnic group, card and the like (domain §1.4)."""
+    details_masked: Mapped[dict[str, str] | None] = mapped_column(JSONB)
+    """The same as it may be shown: masks, and plain words for choices that say nothing private."""
     change_reason: Mapped[str | None]
     """AAE160, for a suspension."""
     effective_month: Mapped[int | None]

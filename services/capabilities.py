@@ -12,20 +12,16 @@ if TYPE_CHECKING:
 
 NOT_BUILT_YET: Final = frozenset(
     {
-        Capability.ENROLL,
-        Capability.RESUME,
-        Capability.SUSPEND,
         Capability.BACK_PAY,
         Capability.WITHHOLDING_SIGN_ONLINE,
-        Capability.JOINT_CASE,
         Capability.PRINT_REGISTRATION_FORM,
-        MenuFunction.CASE_STATUS,
-        MenuFunction.CASE_PROGRESS,
     }
 )
 """What a region may offer and this release does not do. Whoever builds one takes it off this list, and its entry comes alive."""
 TAKES_MONEY: Final = frozenset({Capability.PAY_OWN, Capability.PAY_FOR_OTHERS})
 """Done only where a merchant of the region's own collection authority stands behind the mini-program."""
+AT_REGISTRAR: Final = frozenset({Capability.ENROLL, Capability.RESUME, Capability.SUSPEND, Capability.JOINT_CASE})
+"""Found in the registrar's mini-programs, which take no money, as in the sources' menus."""
 
 
 def is_built(which: Capability | MenuFunction | None) -> bool:
@@ -45,4 +41,5 @@ def is_alive(ports: Ports, capability: Capability, *, miniprogram: str, region: 
         is_built(capability)
         and ports.offers(region, capability)
         and (capability not in TAKES_MONEY or takes_money(ports, miniprogram, region))
+        and (capability not in AT_REGISTRAR or ports.merchant_of(miniprogram) is None)
     )

@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     from models.accounts import Account
     from services.ports import Ports
 
-CONSENT_FIRST: Final = {Capability.PAY_FOR_OTHERS: "PROXY_PAYMENT"}
+CONSENT_FIRST: Final = {
+    Capability.PAY_FOR_OTHERS: "PROXY_PAYMENT",
+    Capability.ENROLL: "ENROLLMENT",
+    Capability.RESUME: "ENROLLMENT",
+    Capability.SUSPEND: "ENROLLMENT",
+    Capability.JOINT_CASE: "ENROLLMENT",
+}
 """Business → the consent that it asks for before anything else."""
 PLATFORMS: Final = {"wechat": "微信", "alipay": "支付宝"}
 
@@ -107,7 +113,7 @@ def read_menu(ports: Ports, *, account: Account, region_code: str | None) -> Men
 
     Raises NotFound (no such region), RegionMismatch (this mini-program does not serve it).
     """
-    region = _region_of(ports, account, region_code)
+    region = region_served(ports, account, region_code)
     with ports.begin() as session:
         reader = _read(ports, session, account=account, region=region)
     program = ports.miniprogram(account.miniprogram)
@@ -140,7 +146,8 @@ def _is_for_elders(row: MenuEntry, below: dict[str | None, list[MenuEntry]]) -> 
     return row.elder or any(_is_for_elders(child, below) for child in below.get(row.code, ()))
 
 
-def _region_of(ports: Ports, account: Account, code: str | None) -> Region:
+def region_served(ports: Ports, account: Account, code: str | None) -> Region:
+    """The region that is named, the first of this mini-program where none is. Raises NotFound, RegionMismatch."""
     served = ports.regions_of(account.miniprogram)
     if code is None:
         return served[0]

@@ -50,6 +50,8 @@ ELSEWHERE = {
     "adjustments": "a part is one transaction that compares with all that was assessed; the next run finds what is left",
     "billing_sweep": "it asks which months are not done, and leaves the rest to the next one",
     "payment_reminders": "a message and the row that says it was written are one transaction; the next sweep writes the rest",
+    "applications": "each press is one transaction; what is read after it changes nothing, and pressing again tells the same",
+    "joint_cases": "one transaction opens the case; what is read after it changes nothing, and pressing again tells the same",
     "payer_blocks": "the block is written first and stands alone; a stranger's open order lapses by itself",
     "enrollment_feed": "one statement a file part, and importing it again changes nothing",
     "retention": "each batch stands alone with the row that tells of it; the next night takes the rest",

@@ -32,6 +32,8 @@ CREATING = [
     "block_payer",
     "place_order",
     "change_tier",
+    "create_application",
+    "open_joint_case",
 ]
 
 

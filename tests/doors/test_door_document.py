@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+import services.application_forms
+import services.application_views
+import services.applications
 import services.bank_card_checks
 import services.bills
 import services.consent_withdrawals
@@ -22,6 +25,7 @@ import services.documents
 import services.enrollments
 import services.face_checks
 import services.insured_persons
+import services.joint_cases
 import services.menu
 import services.orders
 import services.own_data
@@ -164,6 +168,9 @@ def test_every_creating_post_takes_a_key_and_only_those():
 MODULES = {
     module.__name__.rpartition(".")[2]: module
     for module in (
+        services.application_forms,
+        services.application_views,
+        services.applications,
         services.bank_card_checks,
         services.bills,
         services.consent_withdrawals,
@@ -175,6 +182,7 @@ MODULES = {
         services.face_checks,
         services.real_names,
         services.insured_persons,
+        services.joint_cases,
         services.menu,
         services.orders,
         services.own_data,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from config.rulebook import Capability, CapabilityRule, MenuEntry, MenuFunction, Rulebook
+from config.rulebook import Capability, CapabilityRule, MenuEntry, Rulebook
 from providers.protocols import FaceVerdict
 from services.capabilities import NOT_BUILT_YET
 from services.consent_withdrawals import withdraw_consent
@@ -205,21 +205,31 @@ def test_the_app_sends_payers_to_the_mini_program_by_the_name_they_search_for(wo
 
 
 def test_what_the_region_offers_and_this_release_does_not_is_said_to_come(world, ports):
-    told = entries_of(ports, world.account(miniprogram=APP))["ENROLLMENT"]
+    told = entries_of(ports, world.account(miniprogram=XINJIANG))["WITHHOLDING"]
 
     assert str(told.why_not) == "COMING_SOON"
     assert "即将开放" in told.explanation
     assert told.counter.name in told.explanation
-    assert states(ports, world.account(miniprogram=HRSS))["CASE_STATUS"] == "COMING_SOON"
+
+
+def test_applying_and_looking_up_are_alive_for_whoever_is_verified_and_ask_for_their_consent_first(world, ports):
+    account = world.account(miniprogram=HRSS)
+    told = entries_of(ports, account)
+
+    for code in ("ENROLLMENT", "RESUMPTION", "SUSPENSION", "JOINT_CASE", "CASE_STATUS", "CASE_PROGRESS"):
+        assert told[code].available, code
+    assert told["ENROLLMENT"].consent == "ENROLLMENT"
+    world.agree(account, "ENROLLMENT")
+    assert entries_of(ports, account)["ENROLLMENT"].consent is None
+    assert entries_of(ports, world.account(miniprogram=APP))["ENROLLMENT"].available
 
 
 def test_taking_a_business_off_the_list_brings_its_entry_to_life(world, ports, monkeypatch):
-    monkeypatch.setattr("services.capabilities.NOT_BUILT_YET", NOT_BUILT_YET - {Capability.ENROLL, MenuFunction.CASE_STATUS})
+    monkeypatch.setattr("services.capabilities.NOT_BUILT_YET", NOT_BUILT_YET - {Capability.WITHHOLDING_SIGN_ONLINE})
 
-    assert states(ports, world.account(miniprogram=HRSS))["ENROLLMENT"] is None
-    assert states(ports, world.account(miniprogram=HRSS))["CASE_STATUS"] is None
-    assert states(ports, world.account(miniprogram=HRSS, verified=False))["ENROLLMENT"] == "PROVE_IDENTITY_FIRST"
-    assert "ENROLL" in capabilities_of(ports, world.account(miniprogram=HRSS))
+    assert states(ports, world.account(miniprogram=XINJIANG))["WITHHOLDING"] is None
+    assert states(ports, world.account(miniprogram=XINJIANG, verified=False))["WITHHOLDING"] == "PROVE_IDENTITY_FIRST"
+    assert "WITHHOLDING_SIGN_ONLINE" in capabilities_of(ports, world.account(miniprogram=XINJIANG))
 
 
 @pytest.mark.parametrize("miniprogram", PROGRAMS)

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0003"
 down_revision = "0002"
@@ -43,6 +44,7 @@ def upgrade() -> None:
         sa.Column("hukou_division", sa.Text(), nullable=True),
         sa.Column("residence_division", sa.Text(), nullable=True),
         sa.Column("details_sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("details_masked", postgresql.JSONB(), nullable=True),
         sa.Column("change_reason", sa.Text(), nullable=True),
         sa.Column("effective_month", sa.BigInteger(), nullable=True),
         sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=True),
