@@ -1490,4 +1490,6 @@ def _(house: House) -> Ask:
     ask = show_picture(house)
     house.ports.documents.fails.append(("fetch", ProviderUnreachable("down")))
     return ask
+
+
 from tests.doors import application_stories  # noqa: E402, F401 - they furnish with what stands above
