@@ -37,6 +37,8 @@ from models import (
     orders,
     payments,
     personal_data,
+    registration_forms,
+    reviews,
     staff,
 )
 from models.base import Base, Stateful
@@ -276,6 +278,9 @@ MACHINES = {
     payments.Payment: (payments.PaymentState, payments),
     orders.PaymentOrder: (orders.OrderState, orders),
     bills.ContributionBill: (bills.BillState, bills),
+    enrollments.Enrollment: (enrollments.EnrollmentState, enrollments),
+    reviews.ReviewOverride: (reviews.OverrideState, reviews),
+    registration_forms.RegistrationForm: (registration_forms.FormState, registration_forms),
     identity.IdentityVerification: (identity.VerificationState, identity),
     identity.FaceCheck: (identity.FaceCheckState, identity),
     identity.BankCardCheck: (identity.BankCardCheckState, identity),
@@ -292,10 +297,6 @@ PLAIN_STATES = {
     bills.RecordState: (
         bills,
         "A month that was paid. This release writes PAID; the lists of the tax authority and the registrar, which make the other two, are not read yet.",
-    ),
-    enrollments.EnrollmentState: (
-        enrollments,
-        "The registrar's word, taken from the feed as it comes; the feed has no code for RETIRED.",
     ),
 }
 

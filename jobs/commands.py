@@ -24,6 +24,7 @@ from jobs.adjustment_commands import adjust, adjustments_command
 from jobs.asking import ports_of, settings_of
 from jobs.audit_commands import audit
 from jobs.counter_commands import counter
+from jobs.review_commands import messages, reviews
 from jobs.rights_commands import requests, retention
 from jobs.seal_commands import seals
 from jobs.stack import Stack, StackFault
@@ -261,6 +262,8 @@ COMMANDS = (
     inbox_command,
     counter,
     staff,
+    messages,
+    reviews,
     explain,
     requests,
     retention,

@@ -10,11 +10,13 @@ import asyncio
 import contextlib
 import signal
 import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from procrastinate import App, Blueprint, JobContext, PsycopgConnector
 from procrastinate.exceptions import UniqueViolation
 from procrastinate.jobs import Status
+from prometheus_client import Gauge
 from sqlalchemy.exc import SQLAlchemyError
 
 from config.logs import logger
@@ -31,6 +33,10 @@ from services.payment_reminders import remind
 from services.payments import ask_about_silence, close_stale
 from services.resealing import reseal, tell_lost_seals
 from services.retention import apply_retention
+from services.review_queue import count_overdue
+from services.reviews import put_back_forgotten, tell_overdue
+from services.uncovered_bills import void_uncovered_bills
+from services.undelivered import count_given_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -44,6 +50,18 @@ SWEEPS: Final = Blueprint()
 CONCURRENCY: Final = 4
 """A provider that answers slowly holds one sweep, never all of them."""
 REENTER_SECONDS: Final = 1.0
+A_WEEK: Final = timedelta(days=7)
+OVERDUE: Final = Gauge(
+    "canbao_applications_overdue", "Applications that wait longer than was promised", multiprocess_mode="mostrecent"
+)
+GIVEN_UP: Final = Gauge(
+    "canbao_messages_given_up",
+    "Messages of the last seven days that did not reach a phone",
+    ["key", "why"],
+    multiprocess_mode="mostrecent",
+)
+
+_given_up_before: Final[set[tuple[str, str]]] = set()
 
 
 def _sweep(name: str, *, cron: str) -> Callable[[Callable[[Ports], object]], Callable[[Ports], object]]:
@@ -203,6 +221,35 @@ def remind_payers(ports: Ports) -> int:
 def push_messages(ports: Ports) -> int:
     """Push what waits to those who allowed it, and give up the rest: it can be read."""
     return send_messages(ports)
+
+
+@_sweep("count_given_up", cron="*/5 * * * *")
+def count_what_was_given_up(ports: Ports) -> None:
+    """What did not reach a phone is told to whoever watches (`canbao messages given-up` names each)."""
+    counted = count_given_up(ports, within=A_WEEK)
+    _given_up_before.update(counted)
+    for key, why in _given_up_before:
+        # Also those that are none any more: a gauge keeps what it was told last.
+        GIVEN_UP.labels(key, why).set(counted.get((key, why), 0))
+
+
+@_sweep("tell_overdue", cron="*/5 * * * *")
+def tell_what_is_overdue(ports: Ports) -> int:
+    """Applicants who wait longer than was promised get an apology, once; nothing is decided by time."""
+    OVERDUE.set(count_overdue(ports))
+    return tell_overdue(ports)
+
+
+@_sweep("put_back_forgotten", cron="*/5 * * * *")
+def put_back_what_was_forgotten(ports: Ports) -> int:
+    """Applications that somebody took up and did not decide for two hours go back to the queue."""
+    return put_back_forgotten(ports)
+
+
+@_sweep("void_uncovered_bills", cron="* * * * *")
+def void_what_is_not_covered(ports: Ports) -> int:
+    """After a suspension: months whose order has ended unpaid are owed no longer."""
+    return void_uncovered_bills(ports)
 
 
 @_sweep("end_silent_card_checks", cron="* * * * * */30")

@@ -21,6 +21,18 @@ class MessageKey(StrEnum):
     PAYMENT_SURPLUS = "payment.surplus"
     PAYMENT_DUE_SOON = "payment.due_soon"
     PAYMENT_DUE_TOMORROW = "payment.due_tomorrow"
+    APPLICATION_APPROVED = "application.approved"
+    APPLICATION_APPROVED_WITH_NOTICE = "application.approved_with_notice"
+    """Where a notice is to be read before the form is printed (R-CZ-36, R-CZ-37)."""
+    APPLICATION_APPROVED_WITH_AGREEMENT = "application.approved_with_agreement"
+    """Where a debit agreement is signed on the phone next (R-XJ-21, R-XJ-38)."""
+    APPLICATION_SUSPENDED = "application.suspended"
+    APPLICATION_SUSPENDED_AND_PAID = "application.suspended_and_paid"
+    """Months after the suspension were paid already: they stay, and it is said."""
+    APPLICATION_REJECTED = "application.rejected"
+    APPLICATION_RETURNED = "application.returned"
+    APPLICATION_OVERDUE = "application.overdue"
+    """Longer than was promised: an apology, once."""
 
 
 class MessageState(StrEnum):
@@ -63,9 +75,9 @@ class Message(Stateful, Base):
     next_try_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
     way: Mapped[str | None]
-    """How it goes out: wechat_subscription, set by the first attempt, which also took the allowance that it uses.
+    """How it goes out: sms, alipay_template, or wechat_subscription, whose first attempt also took the allowance that it uses.
 
-    Nothing where it can only be read in the mini-program.
+    Nothing where it can only be read in the mini-program, or where it is known that the last attempt did not go out.
     """
     given_up_why: Mapped[str | None]
 
@@ -73,6 +85,10 @@ class Message(Stateful, Base):
         """Claim it before the call: whatever becomes of this process, nobody tries again before `next_try_at`."""
         self.tries += 1
         self.way, self.next_try_at = way, next_try_at
+
+    def take_back_attempt(self) -> None:
+        """It is known that the last attempt did not go out: the next one is as good as the first."""
+        self.way = None
 
     def send(self, *, who: str, at: datetime) -> None:
         """The platform took it."""

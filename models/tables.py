@@ -17,6 +17,8 @@ from models import (
     payments,
     people,
     personal_data,
+    registration_forms,
+    reviews,
     staff,
 )
 from models.base import Base
@@ -41,5 +43,7 @@ __all__ = [
     "payments",
     "people",
     "personal_data",
+    "registration_forms",
+    "reviews",
     "staff",
 ]

@@ -17,7 +17,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
-from providers.protocols import ProviderUnreachable
+from providers.protocols import NotSent, ProviderUnreachable
 
 USER_AGENT = "canbao"
 ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
@@ -70,7 +70,7 @@ class Line:
             url = self.base_url + url
         kwargs.update(timeout=self._timeout, allow_redirects=False, stream=True)
         if not self._room.acquire(blocking=False):
-            raise ProviderUnreachable(f"{self.provider}: too many calls at once")
+            raise NotSent(f"{self.provider}: too many calls at once")
         try:
             answer, trouble = self._exchange(method, url, kwargs)
         finally:

@@ -5,6 +5,7 @@ An adapter turns their words into these and nothing else: no database, no Flask.
     ProviderError
     ├── ProviderRefused      they understood and said no (tell the payer); `permanent` says whether asking again can help
     ├── ProviderUnreachable  no answer that can be trusted: the outcome is UNKNOWN, so ask before doing it again
+    │   └── NotSent          nothing left this machine, so it did not happen
     └── BadSignature         what arrived was not signed by them, or not for us
 """
 
@@ -34,6 +35,10 @@ class ProviderRefused(ProviderError):
 
 class ProviderUnreachable(ProviderError):
     """No answer, or none that can be trusted: what we asked for may or may not have happened. Ask before acting again."""
+
+
+class NotSent(ProviderUnreachable):
+    """No answer, because nothing was sent: the line was full. Whatever it was, it may be asked again."""
 
 
 class BadSignature(ProviderError):
@@ -206,6 +211,9 @@ BAD_NUMBER = "BAD_NUMBER"
 
 
 class SmsProvider(Protocol):
+    def knows(self, template: str) -> bool:
+        """Whether the operators approved a text for this key of ours. No call is made."""
+
     def send(self, phone: str, *, template: str, values: Mapping[str, str], our_id: str) -> str:
         """Send one message by our template key; answers their number of it. Raises ProviderRefused (BAD_NUMBER among them), or ProviderUnreachable
         (it may have gone out: a code that comes twice harms nobody).

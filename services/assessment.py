@@ -17,6 +17,7 @@ from services.enrollment_tiers import IN_FORCE, plan_for_many, take_turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
 
     from sqlalchemy.orm import Session
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 PART: Final = 25_000
 """Enrolment numbers a transaction: about a second's work, so nobody waits long behind it and little is done twice after a kill."""
 
-# Who is insured in the month, with the tier that was theirs then.
+# Who is insured in the month, with the tier that was theirs then. Whoever asked for a suspension later on owes until that month.
 COVERED: Final = f"""
     tiers_then AS ({IN_FORCE}),
     covered AS (
@@ -36,7 +37,7 @@ COVERED: Final = f"""
             CASE WHEN t.enrollment_id IS NULL THEN e.tier ELSE t.tier END AS tier,
             CASE WHEN t.enrollment_id IS NULL THEN e.declared_wage_fen ELSE t.declared_wage_fen END AS wage_fen
         FROM enrollments e LEFT JOIN tiers_then t ON t.enrollment_id = e.id
-        WHERE e.state = 'ACTIVE' AND e.start_month <= :month AND (e.end_month IS NULL OR :month < e.end_month)
+        WHERE (e.state = 'ACTIVE' OR (e.state = 'SUSPENDED' AND e.end_month IS NOT NULL)) AND e.start_month <= :month AND (e.end_month IS NULL OR :month < e.end_month)
             AND e.id >= :first AND e.id < :after)
 """  # noqa: S608 - our own words only
 GROUP: Final = (
@@ -160,6 +161,27 @@ def assess(
         if on_progress is not None:
             on_progress(result)
     return done
+
+
+def issue_for(ports: Ports, session: Session, *, enrollment_id: int, month: YearMonth, now: datetime) -> int:
+    """Issue one enrolment's bill of one month, in the transaction that opened or resumed it. 0 where it has one, or no rule is in force.
+
+    The caller has waited for its turn (`wait_for_turn`) before it locked the enrolment. What gets no bill here is told by the
+    month's next assessment, which tries again.
+    """
+    given: dict[str, Any] = {"month": month.number, "region": None, "first": enrollment_id, "after": enrollment_id + 1}
+    covered = session.execute(GROUPS, given).one_or_none()
+    if covered is None:
+        return 0
+    region = ports.rulebook.region(covered.region)
+    try:
+        table = region.assessment_table(covered.insurance_type, month, covered.tier_plan)
+    except (NoRuleInForce, KeyError):
+        return 0
+    given |= {"region": covered.region, "insurance_type": covered.insurance_type, "tier_plan": covered.tier_plan}
+    given |= {**terms(table, authority=region.authority), "secret": secrets.token_bytes(32), "now": now}
+    issued: int = session.connection().execute(ISSUE, given).rowcount
+    return issued
 
 
 def terms(table: AssessmentTable, *, authority: str) -> dict[str, Any]:

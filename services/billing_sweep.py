@@ -15,13 +15,13 @@ from services.enrollment_tiers import plan_for_many
 if TYPE_CHECKING:
     from services.ports import Ports
 
-REGIONS = text("SELECT DISTINCT region FROM enrollments WHERE state = 'ACTIVE' ORDER BY region")
+REGIONS = text("SELECT DISTINCT region FROM enrollments WHERE state IN ('ACTIVE', 'SUSPENDED') ORDER BY region")
 
 # Counting first: of a million enrolments that are done, nobody looks at each month. Months are counted on from January of year 0.
 LACKING = text("""
     WITH covered AS (
         SELECT id, greatest(start_month, :first) AS first, least(coalesce(end_month, :after), :after) AS after
-        FROM enrollments WHERE state = 'ACTIVE' AND region = :region AND start_month < :after AND (end_month IS NULL OR end_month > :first)),
+        FROM enrollments WHERE (state = 'ACTIVE' OR (state = 'SUSPENDED' AND end_month IS NOT NULL)) AND region = :region AND start_month < :after AND (end_month IS NULL OR end_month > :first)),
     billed AS (
         SELECT c.id, count(*) AS months FROM covered c
             JOIN contribution_bills b ON b.enrollment_id = c.id AND b.coverage_month >= c.first AND b.coverage_month < c.after

@@ -89,7 +89,9 @@ def payability(
         )
     if bill.state == BillState.LOCKED:
         return Payability(payable=False, code="BILL_RESERVED", reason="该月份正在支付中，请勿重复支付。")
-    if bill.state != BillState.UNPAID:
+    ended = enrollment.end_month is not None and bill.coverage_month >= enrollment.end_month
+    # An order held it when the enrolment ended; the sweep voids it in a moment.
+    if bill.state != BillState.UNPAID or ended:
         return Payability(payable=False, code="BILL_NOT_PAYABLE", reason="该月份已缴费或已变更。")
     try:
         capability = region.capability(Capability.PAY_OWN if own else Capability.PAY_FOR_OTHERS, today)

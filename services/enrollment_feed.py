@@ -10,18 +10,19 @@ import codecs
 import csv
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 
 from config.months import YearMonth
 from models.base import new_id
-from models.bills import BillState, ContributionBill
 from models.enrollments import EnrollmentState
 from models.people import Person
-from services.enrollment_tiers import Said, begin_said_tiers, changing_tiers
+from services.enrollment_feed_moves import leads, lock_existing, note_moves
+from services.enrollment_tiers import Said, begin_said_tiers, changing_tiers, hold_bills
 from services.errors import BusinessError
 from services.people import mask_name, parse_name, parse_persons_number
+from services.uncovered_bills import void_uncovered
 
 if TYPE_CHECKING:
     import uuid
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from config.rulebook import Rulebook
+    from services.enrollment_feed_moves import Key
     from services.ports import Ports
 
 CHUNK: Final = 1000
@@ -243,39 +245,39 @@ UPSERT_ENROLLMENTS = text("""
            excluded.start_month, excluded.end_month, excluded.agency)
     RETURNING id, (xmax = 0) AS added
 """)
-# Locked by id, as orders do. A month being paid stays: its money decides.
-VOID_UNCOVERED = text("""
-    WITH uncovered AS (
-        SELECT b.id FROM contribution_bills b JOIN enrollments e ON e.id = b.enrollment_id
-        WHERE e.id = ANY(:ids) AND b.state = 'UNPAID' AND (b.coverage_month < e.start_month OR b.coverage_month >= e.end_month)
-        ORDER BY b.id FOR UPDATE OF b),
-    voided AS (
-        UPDATE contribution_bills b SET state = 'VOID' FROM uncovered u WHERE b.id = u.id AND b.state = 'UNPAID' RETURNING b.id)
-    INSERT INTO moves (noun, row_id, from_state, to_state, why, who, at)
-    SELECT :noun, id::text, 'UNPAID', 'VOID', :why, 'enrollment_feed', :now FROM voided
-""")
 
 
 def _store(ports: Ports, rows: list[FeedRow], report: FeedReport) -> None:
     if not rows:
         return
+    now = ports.now()
     with ports.begin() as session:
         people = _store_people(ports, session, rows)
         good = [row for row in rows if (row.id_number, row.name) in people]
         # The last row about the same enrolment wins, as it would one by one.
-        newest = {(row.id_number, row.insurance_type, row.pooling_area): row for row in good}
+        newest = {(people[row.id_number, row.name], row.insurance_type, row.pooling_area): row for row in good}
+        # Before any enrolment is locked: whoever issues bills waits for enrolments.
+        hold_bills(session)
+        held = lock_existing(session, newest)
+        off_the_map = {key for key, was in held.items() if not leads(was.state, newest[key].state)}
+        wanted = {key: row for key, row in newest.items() if key not in off_the_map}
         this_month = YearMonth.of(ports.today())
-        touched = (
-            _store_enrollments(session, list(newest.values()), people, this_month=this_month, now=ports.now()) if newest else []
-        )
+        touched = _store_enrollments(session, wanted, held, this_month=this_month, now=now) if wanted else []
     report.bad += [
         BadRow(line=row.line, reason="AAC003: another name is on record for this AAC002; a clerk must decide")
         for row in rows
         if (row.id_number, row.name) not in people
     ]
+    report.bad += [
+        BadRow(
+            line=newest[key].line,
+            reason=f"AAC031: on record it is {held[key].state}, and no road leads from there to {newest[key].state}; a clerk must decide",
+        )
+        for key in off_the_map
+    ]
     report.added += sum(touched)
     report.changed += len(touched) - sum(touched)
-    report.unchanged += len(good) - len(touched)
+    report.unchanged += len(good) - len(touched) - len(off_the_map)
 
 
 def _store_people(ports: Ports, session: Session, rows: list[FeedRow]) -> dict[tuple[str, str], uuid.UUID]:
@@ -315,26 +317,16 @@ def _store_people(ports: Ports, session: Session, rows: list[FeedRow]) -> dict[t
 
 
 def _store_enrollments(
-    session: Session, rows: list[FeedRow], people: dict[tuple[str, str], uuid.UUID], *, this_month: YearMonth, now: datetime
+    session: Session, wanted: dict[Key, FeedRow], held: dict[Key, Any], *, this_month: YearMonth, now: datetime
 ) -> list[bool]:
     """Whether each touched enrolment is new. Unpaid months that a changed one no longer covers are owed no longer."""
-    said = [
-        Said(
-            person_id=people[row.id_number, row.name],
-            insurance_type=row.insurance_type,
-            pooling_area=row.pooling_area,
-            tier_plan=row.tier_plan,
-            tier=row.tier,
-            declared_wage_fen=row.declared_wage_fen,
-        )
-        for row in rows
-    ]
-    other_tiers = changing_tiers(session, said, now=now)
+    rows = list(wanted.values())
+    other_tiers = changing_tiers(session, [_said(key, row) for key, row in wanted.items()], now=now)
     touched = session.execute(
         UPSERT_ENROLLMENTS,
         {
             "now": now,
-            "people": [people[row.id_number, row.name] for row in rows],
+            "people": [person for person, _, _ in wanted],
             "regions": [row.region for row in rows],
             "areas": [row.pooling_area for row in rows],
             "insurances": [row.insurance_type for row in rows],
@@ -350,7 +342,18 @@ def _store_enrollments(
     begin_said_tiers(session, other_tiers, from_month=this_month, now=now)
     changed = [row.id for row in touched if not row.added]
     if changed:
-        moves = ContributionBill.MOVES
-        why = moves.event(BillState.UNPAID, BillState.VOID)
-        session.execute(VOID_UNCOVERED, {"ids": changed, "noun": moves.noun, "why": why, "now": now})
+        note_moves(session, wanted, held, now=now)
+        void_uncovered(session, enrollment_ids=changed, who="enrollment_feed", now=now)
     return [row.added for row in touched]
+
+
+def _said(key: Key, row: FeedRow) -> Said:
+    person_id, insurance_type, pooling_area = key
+    return Said(
+        person_id=person_id,
+        insurance_type=insurance_type,
+        pooling_area=pooling_area,
+        tier_plan=row.tier_plan,
+        tier=row.tier,
+        declared_wage_fen=row.declared_wage_fen,
+    )

@@ -61,8 +61,13 @@ class Said:
 
 def take_turns(session: Session) -> None:
     """Until this transaction ends, nobody else issues bills, and nobody changes the tier that they are issued by."""
-    session.execute(text(f"SELECT pg_advisory_xact_lock({TURNS})"))
+    wait_for_turn(session)
     plan_for_many(session)
+
+
+def wait_for_turn(session: Session) -> None:
+    """As `take_turns`, for whoever issues a few. To be called before any enrolment is locked: those who issue wait for enrolments."""
+    session.execute(text(f"SELECT pg_advisory_xact_lock({TURNS})"))
 
 
 def plan_for_many(session: Session) -> None:

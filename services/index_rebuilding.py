@@ -60,6 +60,7 @@ INDEXED: Final = (
         words=("face_reference",),
         is_first_of_json=True,
     ),
+    Indexed(table="staff_persons", index="id_number_index", sealed="id_number_sealed", words=("id_number",)),
     Indexed(table="counter_checks", index="code_index", sealed="code_sealed", words=("counter_code",)),
 )
 FOLLOWS: Final = (("person_lookups", "id_number_index"),)

@@ -1,7 +1,11 @@
 """Sending: what waits is pushed to the phone where its owner said yes to that, and given up at once where nobody did.
 
-WeChat asks its user for each template, and one yes is one message. That yes is the consent for a push and the only one that is
-needed; our own record of it is the allowance (services/message_events.py). No other way out of the house is used here.
+One message goes out one way. What the office owes an answer to (BY_SMS) goes by SMS where the phone is proven and its consent stands;
+everything else, and whoever has no proven phone, by the mini-program where that was allowed. WeChat asks its user for each template,
+and one yes is one message: that yes is the consent for a push, and our own record of it is the allowance (services/message_events.py).
+
+Nothing goes out twice. An SMS whose attempt has no known end is not sent again; it can be read in the mini-program, and staff see it
+among those given up (`canbao messages given-up`).
 """
 
 from __future__ import annotations
@@ -17,9 +21,11 @@ from sqlalchemy import or_, select, update
 from config.logs import logger
 from config.seals import SealBroken
 from models.accounts import Account
-from models.messages import Message, MessageAllowance, MessageState
-from providers.protocols import Delivery, ProviderRefused, ProviderUnreachable
-from services.messages import say
+from models.messages import Message, MessageAllowance, MessageKey, MessageState
+from providers.protocols import BAD_NUMBER, Delivery, NotSent, ProviderRefused, ProviderUnreachable
+from services.consents import is_taken_back
+from services.messages import say, words_of
+from services.personal_data import open_personal
 
 if TYPE_CHECKING:
     import uuid
@@ -27,12 +33,16 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from services.messages import Told
     from services.ports import Ports
 
 log = logger(__name__)
 
 WHO: Final = "send_messages"
 WECHAT_SUBSCRIPTION: Final = "wechat_subscription"
+SMS: Final = "sms"
+BY_SMS: Final = frozenset(key for key in MessageKey if key.startswith("application."))
+"""The receiving agency answers by SMS (R-CZ-36)."""
 TRY_AGAIN_AFTER: Final = tuple(timedelta(minutes=minutes) for minutes in (2, 10, 30, 120, 360))
 """After each attempt that got no answer. The first is longer than a call can last with a new token (60 s): a claim never lapses
 while its call is under way."""
@@ -56,7 +66,9 @@ class Why(StrEnum):
     UNKNOWN = "unknown_message"
     """Of a key or facts that this release has no words for."""
     UNREACHABLE = "unreachable"
-    """No answer to any attempt: it may have gone out."""
+    """No answer to any attempt, or none to the only attempt of an SMS: it may have gone out."""
+    BUSY = "busy"
+    """Every attempt was refused for the moment: it did not go out."""
 
 
 class Allowance(StrEnum):
@@ -74,7 +86,9 @@ class Letter:
     id: int
     account_id: uuid.UUID
     miniprogram: str
+    way: str
     subject: str = field(repr=False)
+    """The platform's name of its user, or the phone number."""
     key: str
     words: dict[str, str] = field(repr=False)
     platform_template: str
@@ -134,26 +148,49 @@ def _claim(ports: Ports, *, at_a_time: int = AT_A_TIME) -> tuple[Letter | None, 
 
 def _way_for(ports: Ports, session: Session, message: Message, account: Account, *, now: datetime) -> Letter | Why:
     """Claim an attempt, or say why there is none. Raises SealBroken, with nothing claimed."""
-    messenger = ports.messengers.get(account.miniprogram)
-    template = messenger.template_of(message.template) if messenger is not None else None
     told = say(message, language=account.language, elder=account.elder_mode)
     if account.closed_at is not None:
         return Why.ACCOUNT_CLOSED
     if told is None:
         return Why.UNKNOWN
-    if message.tries >= MOST_TRIES:
+    if message.way == SMS:
+        # Claimed once, and nobody wrote how it ended.
         return Why.UNREACHABLE
+    if message.tries >= MOST_TRIES:
+        return Why.UNREACHABLE if message.way is not None else Why.BUSY
+    if _goes_by_sms(ports, session, message, account):
+        phone = open_personal(ports, session, account, "phone", purpose="message_sms", who=WHO, now=now)["phone"]
+        return _claimed(message, account, told, way=SMS, subject=phone, template=message.template, now=now)
+    messenger = ports.messengers.get(account.miniprogram)
+    template = messenger.template_of(message.template) if messenger is not None else None
     if template is None:
         return Why.NO_WAY
     subject = ports.seals.open(account.subject_sealed, place=Account.subject_place(account.id))
     # Tried before, it still holds the allowance of its first attempt.
     if message.way is None and not _take_allowance(session, account_id=account.id, platform_template=template, now=now):
         return Why.NO_WAY
-    message.attempt(way=WECHAT_SUBSCRIPTION, next_try_at=now + TRY_AGAIN_AFTER[message.tries])
+    return _claimed(message, account, told, way=WECHAT_SUBSCRIPTION, subject=subject, template=template, now=now)
+
+
+def _goes_by_sms(ports: Ports, session: Session, message: Message, account: Account) -> bool:
+    """Only what began by no other way, to a proven number whose owner has not taken that consent back."""
+    return (
+        message.way is None
+        and message.template in BY_SMS
+        and account.phone_sealed is not None
+        and ports.sms.knows(message.template)
+        and not is_taken_back(session, account_id=account.id, purpose="PHONE")
+    )
+
+
+def _claimed(message: Message, account: Account, told: Told, *, way: str, subject: str, template: str, now: datetime) -> Letter:
+    """Write the attempt down before it is made."""
+    message.attempt(way=way, next_try_at=now + TRY_AGAIN_AFTER[message.tries])
     return Letter(
         id=message.id,
         account_id=account.id,
         miniprogram=account.miniprogram,
+        way=way,
         subject=subject,
         key=message.template,
         words=told.words,
@@ -180,16 +217,23 @@ def _take_allowance(session: Session, *, account_id: uuid.UUID, platform_templat
 def _push(ports: Ports, letter: Letter, complained: set[tuple[str, str, str]]) -> bool:
     """Call, and write what came of it. True when the message is over, False when it will be tried again."""
     try:
-        delivery = ports.messengers[letter.miniprogram].send(letter.subject, key=letter.key, words=letter.words)
-    except ProviderUnreachable:
-        log.warning("message.not_answered", message=letter.id, tries=letter.tries)
-        return _try_again(ports, letter, then=Allowance.USED)
+        delivery = _send_sms(ports, letter) if letter.way == SMS else _send_push(ports, letter)
+    except ProviderUnreachable as silence:
+        log.warning("message.not_answered", message=letter.id, way=letter.way, tries=letter.tries)
+        if letter.way != SMS:
+            return _try_again(ports, letter, then=Allowance.USED)
+        if isinstance(silence, NotSent):
+            return _try_sms_again(ports, letter)
+        _end(ports, letter, why=Why.UNREACHABLE, allowance=Allowance.USED)
+        return True
     except ProviderRefused as refusal:
         if not refusal.permanent:
             log.warning("message.refused_for_now", message=letter.id, refusal=refusal.code, tries=letter.tries)
+            if letter.way == SMS:
+                return _try_sms_again(ports, letter)
             return _try_again(ports, letter, then=Allowance.GIVE_BACK)
         about = (letter.miniprogram, letter.key, refusal.code)
-        if about not in complained:
+        if about not in complained and refusal.code != BAD_NUMBER:
             # Template, field or page are not as the platform has them: no message of this key goes out until somebody mends it.
             complained.add(about)
             log.error("message.refused", miniprogram=letter.miniprogram, template=letter.key, refusal=refusal.code)  # noqa: TRY400
@@ -200,6 +244,32 @@ def _push(ports: Ports, letter: Letter, complained: set[tuple[str, str, str]]) -
     else:
         _end(ports, letter, why=None, allowance=Allowance.USED)
     return True
+
+
+def _send_push(ports: Ports, letter: Letter) -> Delivery:
+    return ports.messengers[letter.miniprogram].send(letter.subject, key=letter.key, words=letter.words)
+
+
+def _send_sms(ports: Ports, letter: Letter) -> Delivery:
+    values = {name: word for name, word in letter.words.items() if name in words_of(MessageKey(letter.key))}
+    ports.sms.send(letter.subject, template=letter.key, values=values, our_id=f"message-{letter.id}-{letter.tries}")
+    return Delivery.TAKEN
+
+
+def _try_sms_again(ports: Ports, letter: Letter) -> bool:
+    """It is known that nothing went out, and that is written down: only so is there another attempt."""
+    if letter.tries >= MOST_TRIES:
+        _end(ports, letter, why=Why.BUSY, allowance=Allowance.USED)
+        return True
+    with ports.begin() as session:
+        message = session.scalar(
+            select(Message)
+            .where(Message.id == letter.id, Message.state == MessageState.WAITING, Message.tries == letter.tries)
+            .with_for_update()
+        )
+        if message is not None:
+            message.take_back_attempt()
+    return False
 
 
 def _try_again(ports: Ports, letter: Letter, *, then: Allowance) -> bool:
@@ -223,7 +293,8 @@ def _end(ports: Ports, letter: Letter, *, why: str | None, allowance: Allowance)
             message.send(who=WHO, at=now)
         else:
             message.give_up(why=why, who=WHO, at=now)
-        _settle_allowance(session, letter, allowance, now=now)
+        if letter.way == WECHAT_SUBSCRIPTION:
+            _settle_allowance(session, letter, allowance, now=now)
 
 
 def _settle_allowance(session: Session, letter: Letter, allowance: Allowance, *, now: datetime) -> None:

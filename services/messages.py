@@ -18,6 +18,7 @@ from sqlalchemy import select
 from config.clock import BEIJING
 from config.months import YearMonth
 from config.wordings import Language, Wordings, load_wordings
+from models.applications import ApplicationKind, DecisionReason
 from models.messages import Message, MessageKey
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from services.ports import Ports
 
 NUMBER: Final = re.compile(r"[0-9A-Z]{24}")
+HOTLINE: Final = re.compile(r"[0-9]{5,8}|0[0-9]{2,3}-[0-9]{5,8}")
+"""Short ones such as 12333, and a city's own. No mobile number is a hotline."""
 MOST_MONTHS: Final = 600
 PAGE: Final = 20
 TITLE, AT = "title", "at"
@@ -75,11 +78,44 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, str) and NUMBER.fullmatch(value) is not None
 
 
+def _is_hotline(value: Any) -> bool:
+    return isinstance(value, str) and HOTLINE.fullmatch(value) is not None
+
+
+def _is_kind(value: Any) -> bool:
+    return isinstance(value, str) and value in CALLED
+
+
+def _is_reason(value: Any) -> bool:
+    return isinstance(value, str) and value in REASONS
+
+
+CALLED: Final = {
+    ApplicationKind.NEW_ENROLLMENT: "灵活就业参保登记",
+    ApplicationKind.RESUMPTION: "灵活就业续保",
+    ApplicationKind.SUSPENSION: "灵活就业停保",
+}
+REASONS: Final = {
+    DecisionReason.DOCUMENT_UNREADABLE: "材料照片不清楚",
+    DecisionReason.DOCUMENT_MISSING: "材料不齐全",
+    DecisionReason.DOCUMENT_EXPIRED: "证件已过有效期",
+    DecisionReason.DOCUMENT_NOT_THE_APPLICANTS: "材料不是本人的",
+    DecisionReason.DECLARED_DIFFERS: "填写内容与材料不一致",
+    DecisionReason.NOT_ELIGIBLE: "不符合参保条件",
+    DecisionReason.ACTIVE_ELSEWHERE: "已在其他地方参保",
+    DecisionReason.OTHER: "详见审核意见",
+}
+"""Codes, as rows hold them → what people are told. A test holds them against the closed lists of the models."""
+
 KINDS: Final[Mapping[str, Fact]] = {
     "order_no": Fact(word="order_no", holds=_is_number, say=lambda value, _: str(value)),
     "amount_fen": Fact(word="amount", holds=_is_fen, say=lambda fen, _: f"{fen // 100}.{fen % 100:02d}"),
     "months": Fact(word="months", holds=_are_months, say=lambda numbers, language: language.say_months(numbers)),
     "due_on": Fact(word="due_on", holds=_is_day, say=lambda day, _: _say_day(day)),
+    "case_no": Fact(word="case_no", holds=_is_number, say=lambda value, _: str(value)),
+    "kind": Fact(word="kind", holds=_is_kind, say=lambda value, _: CALLED[value]),
+    "reason": Fact(word="reason", holds=_is_reason, say=lambda value, _: REASONS[value]),
+    "hotline": Fact(word="hotline", holds=_is_hotline, say=lambda value, _: str(value)),
 }
 """Every kind of fact. A new one holds a number of ours, an amount, a date or a word that is masked already, and its test says so."""
 
@@ -88,6 +124,14 @@ FACTS: Final[Mapping[MessageKey, tuple[str, ...]]] = {
     MessageKey.PAYMENT_SURPLUS: ("order_no", "amount_fen", "months"),
     MessageKey.PAYMENT_DUE_SOON: ("amount_fen", "months", "due_on"),
     MessageKey.PAYMENT_DUE_TOMORROW: ("amount_fen", "months", "due_on"),
+    MessageKey.APPLICATION_APPROVED: ("case_no", "kind", "months", "hotline"),
+    MessageKey.APPLICATION_APPROVED_WITH_NOTICE: ("case_no", "kind", "months", "hotline"),
+    MessageKey.APPLICATION_APPROVED_WITH_AGREEMENT: ("case_no", "kind", "months", "hotline"),
+    MessageKey.APPLICATION_SUSPENDED: ("case_no", "kind", "months", "hotline"),
+    MessageKey.APPLICATION_SUSPENDED_AND_PAID: ("case_no", "kind", "months", "hotline"),
+    MessageKey.APPLICATION_REJECTED: ("case_no", "kind", "reason", "hotline"),
+    MessageKey.APPLICATION_RETURNED: ("case_no", "kind", "reason", "hotline"),
+    MessageKey.APPLICATION_OVERDUE: ("case_no", "kind", "hotline"),
 }
 """Key → exactly the facts that its rows hold."""
 

@@ -74,6 +74,7 @@ KINDS: Final = (
     _kind("orders", "我的订单和支付", PAY, OURS, "payments", "payment_orders", "payment_order_lines", of=rows.orders),
     _kind("refunds", "退款", "退还多缴的费用", "支付平台提供", "refunds", of=rows.refunds),
     _kind("enrollments", "参保登记", PAY, REGISTRAR, "enrollments", of=rows.enrollments),
+    _kind("enrollment_periods", "以前的参保时段", PAY, OURS, "enrollment_periods", of=rows.enrollment_periods),
     _kind("applications", "参保申请", "办理参保登记", ME, "enrollment_applications", of=rows.applications),
     _kind("application_items", "申请的险种", "办理参保登记", ME, "application_items", of=rows.application_items),
     _kind(
@@ -84,6 +85,8 @@ KINDS: Final = (
         "application_documents",
         of=rows.application_documents,
     ),
+    _kind("review_overrides", "破例审核记录", "办理参保登记", OURS, "review_overrides", of=rows.review_overrides),
+    _kind("registration_forms", "登记表", "办理参保登记", OURS, "registration_forms", of=rows.registration_forms),
     _kind("joint_cases", "联合办件", "办理参保登记", OURS, "joint_cases", of=rows.joint_cases),
     _kind("tiers", "缴费档次的变更", PAY, OURS, "enrollment_tiers", of=rows.tiers),
     _kind("bills", "应缴账单", PAY, OURS, "contribution_bills", of=rows.bills),
@@ -99,6 +102,7 @@ KINDS: Final = (
     _kind("accesses", "谁查看过我的信息", ANSWER, OURS, "personal_data_accesses", of=rows.accesses),
 )
 WITHHELD: Final = {
+    "staff_persons": "about staff, so that nobody reviews their own affairs",
     "idempotency_keys": "hashes of requests whose results are told elsewhere, gone after two days",
     "transfers": "the same money as the payments, as the house's own double entry",
     "moves": "the steps of rows that are told elsewhere; it names no person",

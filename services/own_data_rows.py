@@ -19,7 +19,7 @@ from models.applications import ApplicationDocument, ApplicationItem, DocumentUp
 from models.audit import PersonalDataAccess
 from models.bills import ContributionBill, ContributionRecord
 from models.consents import Consent, NoticeReading
-from models.enrollments import Enrollment, EnrollmentTier
+from models.enrollments import Enrollment, EnrollmentPeriod, EnrollmentTier
 from models.identity import BankCardCheck, CounterCheck, FaceCheck, IdentityVerification
 from models.insured_persons import InsuredPerson, PayerBlock, PersonLookup
 from models.messages import Message, MessageAllowance, PaymentReminder
@@ -27,6 +27,8 @@ from models.orders import OrderLine, PaymentOrder
 from models.payments import Payment, Refund
 from models.people import Person
 from models.personal_data import PersonalDataRequest
+from models.registration_forms import RegistrationForm
+from models.reviews import ReviewOverride
 
 if TYPE_CHECKING:
     import uuid
@@ -171,6 +173,27 @@ def enrollments(whose: Whose) -> Rows:
         each.start_month, each.end_month, each.agency, each.updated_at,
     )  # fmt: skip
     return select(*columns).where(each.person_id == whose.person_id).order_by(each.id.desc())
+
+
+def enrollment_periods(whose: Whose) -> Rows:
+    each = EnrollmentPeriod
+    columns = (Enrollment.insurance_type, Enrollment.pooling_area, each.start_month, each.end_month)
+    joined = select(*columns).join(Enrollment, Enrollment.id == each.enrollment_id)
+    return joined.where(Enrollment.person_id == whose.person_id).order_by(each.id.desc())
+
+
+def review_overrides(whose: Whose) -> Rows:
+    each = ReviewOverride
+    columns = (EnrollmentApplication.case_no, each.state, each.reason, each.asked_at, each.finished_at)
+    joined = select(*columns).join(EnrollmentApplication, EnrollmentApplication.id == each.application_id)
+    return joined.where(EnrollmentApplication.person_id == whose.person_id).order_by(each.id.desc())
+
+
+def registration_forms(whose: Whose) -> Rows:
+    each = RegistrationForm
+    columns = (EnrollmentApplication.case_no, each.serial, each.state, each.prints, each.made_at, each.printed_at)
+    joined = select(*columns).join(EnrollmentApplication, EnrollmentApplication.id == each.application_id)
+    return joined.where(EnrollmentApplication.person_id == whose.person_id).order_by(each.id.desc())
 
 
 def applications(whose: Whose) -> Rows:
@@ -340,6 +363,11 @@ COLUMNS: Final = {
     "picture_key": "材料照片",
 }
 PURPOSES: Final = {
+    "review_look": "审核参保申请",
+    "review_approve": "审核参保申请",
+    "review_override": "审核参保申请",
+    "message_sms": "发送短信通知",
+    "registration_form": "打印登记表",
     "name_check": "实名核验",
     "name_check_phone": "实名核验",
     "face_check_start": "发起人脸核验",

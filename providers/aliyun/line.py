@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
-from providers.protocols import ProviderRefused, ProviderUnreachable
+from providers.protocols import NotSent, ProviderRefused, ProviderUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ class AliyunLine:
         client = self._connected()
         asked = getattr(import_module(f"{self._package}.models"), request)(**given)
         if not self._room.acquire(blocking=False):
-            raise ProviderUnreachable("aliyun: too many calls at once")
+            raise NotSent("aliyun: too many calls at once")
         try:
             answer, trouble = _asked(getattr(client, action), asked)
         finally:

@@ -30,6 +30,9 @@ class AliyunSms:
     def __repr__(self) -> str:
         return "AliyunSms(***)"
 
+    def knows(self, template: str) -> bool:
+        return template in self._templates
+
     def send(self, phone: str, *, template: str, values: Mapping[str, str], our_id: str) -> str:
         """Their number of the message (BizId). Raises ProviderRefused, ProviderUnreachable (it may have gone out)."""
         told = self._line.ask(

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, Self
 from sqlalchemy import create_engine, select, text
 
 from models.accounts import Account
+from models.applications import DecisionReason
 from models.identity import CounterDocument, CounterRefusal, FaceCheck
 from models.payments import Payment
+from models.reviews import ReviewOverride
 from providers.protocols import FaceVerdict
 from services import (
     bank_card_checks,
@@ -29,12 +31,17 @@ from services import (
     order_views,
     orders,
     real_names,
+    review_overrides,
+    review_queue,
+    reviews,
 )
 from services.errors import BillsReserved, BusinessError, CannotCancel, ProviderUnavailable, RealNameRequired, RequestInFlight
 from services.payments import ask_about_silence, close_stale
+from services.review_staff import note_person
 from services.settlement import settle
 from tests.crash.bank import Bank
 from tests.factories import ALIPAY, WECHAT, World, an_id_number
+from tests.reviewing import REVIEWER, SUPERVISOR, an_application
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -387,6 +394,64 @@ def sent_back(stage: Stage) -> None:
     stage.bank.refund(payment_no, 100, at=stage.ports.now())
     stage.hear()
     stage.settle()
+
+
+# Applications under review
+
+
+def applications_in_the_queue(stage: Stage) -> None:
+    world = World(stage.ports)
+    stage.cast["cases"] = {
+        name: str(an_application(world, **more).id)
+        for name, more in {
+            "good": {},
+            "bad": {},
+            "unclear": {"region": "650000"},
+            "stranger": {"hukou_division": "110101", "residence_division": "110101"},
+            "forgotten": {},
+        }.items()
+    }
+
+
+def in_the_office(stage: Stage) -> None:
+    """A morning: each step may have been done before, and whoever does it again does no harm."""
+    ports, cases = stage.ports, {name: uuid.UUID(value) for name, value in stage.cast["cases"].items()}
+    here = {"version": 1, "reviewer": REVIEWER}
+    no = {"reason": DecisionReason.DOCUMENT_MISSING, "remark": "缺少居住证"}
+    note_person(ports, who="S1001", id_number=an_id_number(4321), by="S2001")
+    review_queue.list_queue(ports, reviewer=REVIEWER)
+    for application_id in cases.values():
+        with contextlib.suppress(BusinessError):
+            reviews.take_up(ports, application_id=application_id, reviewer=REVIEWER)
+    with contextlib.suppress(BusinessError):
+        reviews.look_at(ports, application_id=cases["good"], reviewer=REVIEWER)
+    with contextlib.suppress(BusinessError):
+        reviews.approve(ports, application_id=cases["good"], **here)
+    with contextlib.suppress(BusinessError):
+        reviews.reject(ports, application_id=cases["bad"], **here, **no)
+    with contextlib.suppress(BusinessError):
+        reviews.put_back(ports, application_id=cases["unclear"], reviewer=REVIEWER)
+    with contextlib.suppress(BusinessError):
+        reviews.take_up(ports, application_id=cases["unclear"], reviewer=REVIEWER)
+    with contextlib.suppress(BusinessError):
+        reviews.give_back(ports, application_id=cases["unclear"], **here, **no)
+    with contextlib.suppress(BusinessError):
+        review_overrides.ask_override(ports, application_id=cases["stranger"], reason="迁移证明已当面核对", **here)
+    with ports.begin() as session:
+        asked = session.scalar(select(ReviewOverride.id).where(ReviewOverride.state == "ASKED"))
+    if asked is not None:
+        review_overrides.decide_override(ports, override_id=asked, grant=True, reviewer=SUPERVISOR)
+    with contextlib.suppress(BusinessError):
+        reviews.approve(ports, application_id=cases["stranger"], **here)
+    stage.move(days=3)
+    review_queue.count_overdue(ports)
+    reviews.put_back_forgotten(ports)
+    reviews.tell_overdue(ports)
+
+
+@story("applications are taken up, looked at and decided", prepare=applications_in_the_queue, again=in_the_office)
+def reviewed(stage: Stage) -> None:
+    in_the_office(stage)
 
 
 # Identity

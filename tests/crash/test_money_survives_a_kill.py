@@ -42,6 +42,7 @@ MONEY_PATH = (
     "verification",
     "bank_card",
     "counter",
+    "review",
 )
 """How the modules begin that move money, or decide who may."""
 ELSEWHERE = {

@@ -61,9 +61,27 @@ NONE_OF_THESE: dict[str, str] = {
                         UNION ALL SELECT 'identity_verification', id::text, state FROM identity_verifications
                         UNION ALL SELECT 'face_check', id::text, state FROM face_checks
                         UNION ALL SELECT 'bank_card_check', id::text, state FROM bank_card_checks
-                        UNION ALL SELECT 'counter_check', id::text, state FROM counter_checks)
+                        UNION ALL SELECT 'counter_check', id::text, state FROM counter_checks
+                        UNION ALL SELECT 'enrollment', id::text, state FROM enrollments
+                        UNION ALL SELECT 'enrollment_application', id::text, state FROM enrollment_applications
+                        UNION ALL SELECT 'review_override', id::text, state FROM review_overrides)
         SELECT s.noun, s.row_id, s.from_state, s.to_state, s.before, stands.state FROM steps s JOIN stands USING (noun, row_id)
         WHERE s.before <> s.from_state OR (s.next IS NULL AND s.to_state <> stands.state)""",
+    "an approval did not take effect whole": """
+        SELECT a.case_no FROM enrollment_applications a WHERE a.state = 'APPROVED' AND (
+            EXISTS (SELECT 1 FROM application_items i LEFT JOIN enrollments e ON e.id = i.enrollment_id AND e.state = 'ACTIVE'
+                    LEFT JOIN contribution_bills b ON b.enrollment_id = e.id AND NOT b.voided
+                    WHERE i.application_id = a.id AND (i.live OR e.id IS NULL OR b.id IS NULL)))""",
+    "an enrolment that no approval opened": """
+        SELECT e.id FROM enrollments e JOIN moves m ON m.noun = 'enrollment' AND m.row_id = e.id::text AND m.who LIKE 'staff:%'
+        WHERE NOT EXISTS (SELECT 1 FROM application_items i JOIN enrollment_applications a ON a.id = i.application_id
+                          WHERE i.enrollment_id = e.id AND a.state = 'APPROVED')""",
+    "a decision was told not at all or twice": """
+        SELECT a.case_no, count(m.id) FROM enrollment_applications a LEFT JOIN messages m
+            ON m.facts->>'case_no' = a.case_no AND m.template <> 'application.overdue'
+        WHERE a.state IN ('APPROVED', 'REJECTED', 'RETURNED') GROUP BY a.id HAVING count(m.id) <> 1""",
+    "an application that is nobody's to decide any more is held": """
+        SELECT case_no FROM enrollment_applications WHERE state = 'UNDER_REVIEW' AND taken_up_by IS NULL""",
     "one press of a button made two orders": """
         SELECT payer_account_id FROM idempotency_keys k JOIN payment_orders o ON o.order_no = k.result_id GROUP BY 1, k.key HAVING count(*) > 1""",
     "an order that no key remembers": """

@@ -8,6 +8,7 @@ import pytest
 
 from models.base import IllegalMove, Move
 from models.bills import BillState, ContributionBill
+from models.enrollments import Enrollment, EnrollmentState
 from models.identity import FaceCheck, FaceCheckState, IdentityVerification, VerificationState
 from models.orders import OrderState, PaymentOrder
 from models.payments import Payment, PaymentState
@@ -46,6 +47,13 @@ DOMAIN = {
         FAILED NAME_ID_MATCHED FACE_PENDING VERIFIED NONE
         DECLINED NAME_ID_MATCHED FACE_PENDING VERIFIED NONE
     """,
+    # NONE → ACTIVE → SUSPENDED ↔ ACTIVE → TERMINATED | RETIRED; and who had left may enrol anew.
+    Enrollment: """
+        NONE ACTIVE
+        ACTIVE SUSPENDED TERMINATED RETIRED
+        SUSPENDED ACTIVE TERMINATED RETIRED
+        TERMINATED ACTIVE
+    """,
     FaceCheck: """
         CREATED PENDING FAILED EXPIRED
         PENDING PASSED FAILED DECLINED EXPIRED
@@ -57,6 +65,7 @@ STATES = {
     Payment: PaymentState,
     IdentityVerification: VerificationState,
     FaceCheck: FaceCheckState,
+    Enrollment: EnrollmentState,
 }
 
 
