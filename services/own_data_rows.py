@@ -182,20 +182,6 @@ def enrollment_periods(whose: Whose) -> Rows:
     return joined.where(Enrollment.person_id == whose.person_id).order_by(each.id.desc())
 
 
-def review_overrides(whose: Whose) -> Rows:
-    each = ReviewOverride
-    columns = (EnrollmentApplication.case_no, each.state, each.reason, each.asked_at, each.finished_at)
-    joined = select(*columns).join(EnrollmentApplication, EnrollmentApplication.id == each.application_id)
-    return joined.where(EnrollmentApplication.person_id == whose.person_id).order_by(each.id.desc())
-
-
-def registration_forms(whose: Whose) -> Rows:
-    each = RegistrationForm
-    columns = (EnrollmentApplication.case_no, each.serial, each.state, each.prints, each.made_at, each.printed_at)
-    joined = select(*columns).join(EnrollmentApplication, EnrollmentApplication.id == each.application_id)
-    return joined.where(EnrollmentApplication.person_id == whose.person_id).order_by(each.id.desc())
-
-
 def applications(whose: Whose) -> Rows:
     each = EnrollmentApplication
     columns = (
@@ -215,8 +201,23 @@ def application_items(whose: Whose) -> Rows:
 
 def application_documents(whose: Whose) -> Rows:
     each = ApplicationDocument
-    columns = (EnrollmentApplication.case_no, each.kind, each.media_type, each.byte_count, each.uploaded_at, each.erased_at)
-    joined = select(*columns).join(EnrollmentApplication, EnrollmentApplication.id == each.application_id)
+    return _of_applications(whose, each, each.kind, each.media_type, each.byte_count, each.uploaded_at, each.erased_at)
+
+
+def registration_forms(whose: Whose) -> Rows:
+    each = RegistrationForm
+    return _of_applications(whose, each, each.serial, each.state, each.prints, each.made_at, each.printed_at)
+
+
+def review_overrides(whose: Whose) -> Rows:
+    each = ReviewOverride
+    return _of_applications(whose, each, each.state, each.reason, each.asked_at, each.finished_at)
+
+
+def _of_applications(whose: Whose, each: Any, *columns: Any) -> Rows:
+    joined = select(EnrollmentApplication.case_no, *columns).join(
+        EnrollmentApplication, EnrollmentApplication.id == each.application_id
+    )
     return joined.where(EnrollmentApplication.person_id == whose.person_id).order_by(each.id.desc())
 
 
