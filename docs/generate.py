@@ -37,7 +37,6 @@ from models import (
     orders,
     payments,
     personal_data,
-    registration_forms,
     reviews,
     staff,
 )
@@ -280,7 +279,6 @@ MACHINES = {
     bills.ContributionBill: (bills.BillState, bills),
     enrollments.Enrollment: (enrollments.EnrollmentState, enrollments),
     reviews.ReviewOverride: (reviews.OverrideState, reviews),
-    registration_forms.RegistrationForm: (registration_forms.FormState, registration_forms),
     identity.IdentityVerification: (identity.VerificationState, identity),
     identity.FaceCheck: (identity.FaceCheckState, identity),
     identity.BankCardCheck: (identity.BankCardCheckState, identity),

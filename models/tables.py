@@ -17,7 +17,6 @@ from models import (
     payments,
     people,
     personal_data,
-    registration_forms,
     reviews,
     staff,
 )
@@ -43,7 +42,6 @@ __all__ = [
     "payments",
     "people",
     "personal_data",
-    "registration_forms",
     "reviews",
     "staff",
 ]

@@ -15,6 +15,7 @@ from models.accounts import Account
 from models.applications import EnrollmentApplication
 from models.people import Person
 from models.personal_data import PersonalDataRequest
+from services import own_data_applications as of_applications
 from services import own_data_rows as rows
 from services.errors import FreshSignInRequired
 from services.own_data_rows import Whose, shown, shown_access
@@ -74,20 +75,19 @@ KINDS: Final = (
     _kind("orders", "我的订单和支付", PAY, OURS, "payments", "payment_orders", "payment_order_lines", of=rows.orders),
     _kind("refunds", "退款", "退还多缴的费用", "支付平台提供", "refunds", of=rows.refunds),
     _kind("enrollments", "参保登记", PAY, REGISTRAR, "enrollments", of=rows.enrollments),
-    _kind("enrollment_periods", "以前的参保时段", PAY, OURS, "enrollment_periods", of=rows.enrollment_periods),
-    _kind("applications", "参保申请", "办理参保登记", ME, "enrollment_applications", of=rows.applications),
-    _kind("application_items", "申请的险种", "办理参保登记", ME, "application_items", of=rows.application_items),
+    _kind("enrollment_periods", "以前的参保时段", PAY, OURS, "enrollment_periods", of=of_applications.enrollment_periods),
+    _kind("applications", "参保申请", "办理参保登记", ME, "enrollment_applications", of=of_applications.applications),
+    _kind("application_items", "申请的险种", "办理参保登记", ME, "application_items", of=of_applications.application_items),
     _kind(
         "application_documents",
         "申请材料（不含照片）",
         "办理参保登记",
         ME,
         "application_documents",
-        of=rows.application_documents,
+        of=of_applications.application_documents,
     ),
-    _kind("review_overrides", "破例审核记录", "办理参保登记", OURS, "review_overrides", of=rows.review_overrides),
-    _kind("registration_forms", "登记表", "办理参保登记", OURS, "registration_forms", of=rows.registration_forms),
-    _kind("joint_cases", "联合办件", "办理参保登记", OURS, "joint_cases", of=rows.joint_cases),
+    _kind("review_overrides", "破例审核记录", "办理参保登记", OURS, "review_overrides", of=of_applications.review_overrides),
+    _kind("joint_cases", "联合办件", "办理参保登记", OURS, "joint_cases", of=of_applications.joint_cases),
     _kind("tiers", "缴费档次的变更", PAY, OURS, "enrollment_tiers", of=rows.tiers),
     _kind("bills", "应缴账单", PAY, OURS, "contribution_bills", of=rows.bills),
     _kind("adjustments", "基数调整后待人工核定的月份", "多退少补", OURS, "adjustment_reviews", of=rows.adjustments),

@@ -15,11 +15,11 @@ from sqlalchemy.orm import aliased
 from config.months import YearMonth
 from models.accounts import Account, AccountSession, SmsCode
 from models.adjustments import AdjustmentReview
-from models.applications import ApplicationDocument, ApplicationItem, DocumentUpload, EnrollmentApplication, JointCase
+from models.applications import ApplicationDocument, DocumentUpload, EnrollmentApplication
 from models.audit import PersonalDataAccess
 from models.bills import ContributionBill, ContributionRecord
 from models.consents import Consent, NoticeReading
-from models.enrollments import Enrollment, EnrollmentPeriod, EnrollmentTier
+from models.enrollments import Enrollment, EnrollmentTier
 from models.identity import BankCardCheck, CounterCheck, FaceCheck, IdentityVerification
 from models.insured_persons import InsuredPerson, PayerBlock, PersonLookup
 from models.messages import Message, MessageAllowance, PaymentReminder
@@ -27,8 +27,6 @@ from models.orders import OrderLine, PaymentOrder
 from models.payments import Payment, Refund
 from models.people import Person
 from models.personal_data import PersonalDataRequest
-from models.registration_forms import RegistrationForm
-from models.reviews import ReviewOverride
 
 if TYPE_CHECKING:
     import uuid
@@ -175,58 +173,6 @@ def enrollments(whose: Whose) -> Rows:
     return select(*columns).where(each.person_id == whose.person_id).order_by(each.id.desc())
 
 
-def enrollment_periods(whose: Whose) -> Rows:
-    each = EnrollmentPeriod
-    columns = (Enrollment.insurance_type, Enrollment.pooling_area, each.start_month, each.end_month)
-    joined = select(*columns).join(Enrollment, Enrollment.id == each.enrollment_id)
-    return joined.where(Enrollment.person_id == whose.person_id).order_by(each.id.desc())
-
-
-def applications(whose: Whose) -> Rows:
-    each = EnrollmentApplication
-    columns = (
-        each.case_no, each.kind, each.state, each.region, each.pooling_area, each.agency, each.hukou_division,
-        each.residence_division, each.change_reason, each.effective_month, each.submitted_at, each.due_at, each.decided_at,
-        each.decision_reason, each.created_at, each.updated_at,
-    )  # fmt: skip
-    return select(*columns).where(each.person_id == whose.person_id).order_by(each.id.desc())
-
-
-def application_items(whose: Whose) -> Rows:
-    each = ApplicationItem
-    columns = (EnrollmentApplication.case_no, each.insurance_type, each.tier_plan, each.tier, each.declared_wage_fen)
-    joined = select(*columns).join(EnrollmentApplication, EnrollmentApplication.id == each.application_id)
-    return joined.where(each.person_id == whose.person_id).order_by(each.application_id.desc(), each.insurance_type)
-
-
-def application_documents(whose: Whose) -> Rows:
-    each = ApplicationDocument
-    return _of_applications(whose, each, each.kind, each.media_type, each.byte_count, each.uploaded_at, each.erased_at)
-
-
-def registration_forms(whose: Whose) -> Rows:
-    each = RegistrationForm
-    return _of_applications(whose, each, each.serial, each.state, each.prints, each.made_at, each.printed_at)
-
-
-def review_overrides(whose: Whose) -> Rows:
-    each = ReviewOverride
-    return _of_applications(whose, each, each.state, each.reason, each.asked_at, each.finished_at)
-
-
-def _of_applications(whose: Whose, each: Any, *columns: Any) -> Rows:
-    joined = select(EnrollmentApplication.case_no, *columns).join(
-        EnrollmentApplication, EnrollmentApplication.id == each.application_id
-    )
-    return joined.where(EnrollmentApplication.person_id == whose.person_id).order_by(each.id.desc())
-
-
-def joint_cases(whose: Whose) -> Rows:
-    each = JointCase
-    columns = (each.case_no, each.region, each.resident_scheme, each.created_at)
-    return select(*columns).where(each.person_id == whose.person_id).order_by(each.id.desc())
-
-
 def tiers(whose: Whose) -> Rows:
     each = EnrollmentTier
     columns = (
@@ -368,7 +314,6 @@ PURPOSES: Final = {
     "review_approve": "审核参保申请",
     "review_override": "审核参保申请",
     "message_sms": "发送短信通知",
-    "registration_form": "打印登记表",
     "name_check": "实名核验",
     "name_check_phone": "实名核验",
     "face_check_start": "发起人脸核验",

@@ -10,12 +10,10 @@ from config.clock import beijing_date
 from config.months import YearMonth
 from config.rulebook import ApplicationKind
 from models.enrollments import Enrollment
-from models.identity import CounterDocument
 from models.reviews import StaffPerson
 from services.choices import Choice
 from services.eligibility import Facts, Held, check
-from services.errors import IdNumberMalformed
-from services.people import parse_document_number, parse_id_number
+from services.people import IdNumber, parse_persons_number
 from services.personal_data import open_personal
 from services.review_errors import OwnAffairs
 
@@ -96,10 +94,5 @@ def obstacles(
 
 def _born(ports: Ports, id_number: str) -> tuple[date, bool | None]:
     """Birth date and sex, as the number tells them; an old foreign permanent resident's tells no sex."""
-    today = ports.today()
-    try:
-        number = parse_id_number(id_number, today=today)
-    except IdNumberMalformed:
-        card = parse_document_number(id_number, document=CounterDocument.FOREIGN_PERMANENT_RESIDENT_CARD, today=today)
-        return card.birth_date, None
-    return number.birth_date, number.is_female
+    number = parse_persons_number(id_number, today=ports.today())
+    return number.birth_date, number.is_female if isinstance(number, IdNumber) else None

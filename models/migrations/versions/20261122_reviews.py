@@ -1,4 +1,4 @@
-"""reviews: earlier runs of months, overrides, which of the staff is which person, registration forms."""
+"""reviews: earlier runs of months, overrides, and which of the staff is which person."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -83,31 +83,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_staff_persons")),
         sa.UniqueConstraint("who", name=op.f("uq_staff_persons_who")),
     )
-    op.create_table(
-        "registration_forms",
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("application_id", sa.Uuid(), nullable=False),
-        sa.Column("serial", sa.Text(), nullable=False),
-        sa.Column("code", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("prints", sa.BigInteger(), nullable=False),
-        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("printed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("state IN ('NUMBERED', 'PRINTED')", name=op.f("ck_registration_forms_state_known")),
-        sa.ForeignKeyConstraint(
-            ["application_id"],
-            ["enrollment_applications.id"],
-            name=op.f("fk_registration_forms_application_id_enrollment_applications"),
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_registration_forms")),
-        sa.UniqueConstraint("application_id", name=op.f("uq_registration_forms_application_id")),
-        sa.UniqueConstraint("code", name=op.f("uq_registration_forms_code")),
-        sa.UniqueConstraint("serial", name=op.f("uq_registration_forms_serial")),
-    )
 
 
 def downgrade() -> None:
-    op.drop_table("registration_forms")
     op.drop_table("staff_persons")
     op.drop_table("review_overrides")
     op.drop_table("enrollment_periods")
