@@ -32,10 +32,10 @@ class ApplicationWithdrawn(BusinessError):
     detail = "本次审核结果没有保存，也不会通知申请人，无需再处理。"
 
 
-class ApplicationChanged(BusinessError):
+class ReviewedVersionChanged(BusinessError):
     """The version that was looked at is not the one that would be decided."""
 
-    code = "APPLICATION_CHANGED"
+    code = "REVIEWED_VERSION_CHANGED"
     kind = Kind.CONFLICT
     title = "申请内容已更新"
     detail = "请重新打开该申请，核对最新内容后再作决定。"

@@ -15,10 +15,10 @@ from models.reviews import OverrideState, ReviewOverride
 from services.counter_errors import SecondPersonRequired
 from services.errors import NotFound
 from services.review_errors import (
-    ApplicationChanged,
     ApplicationNotYours,
     OverrideNotOpen,
     ReasonNeeded,
+    ReviewedVersionChanged,
     RolePowerless,
     RulesSayNo,
 )
@@ -40,7 +40,7 @@ A_NUMBER: Final = re.compile(r"[0-9]{6,}")
 def ask_override(ports: Ports, *, application_id: uuid.UUID, version: int, reason: str, reviewer: Reviewer) -> uuid.UUID:
     """The first of the two, who has the application in hand.
 
-    Raises RolePowerless, ReasonNeeded, NotFound, ApplicationNotYours, ApplicationChanged, OwnAffairs, OverrideNotOpen (one is open
+    Raises RolePowerless, ReasonNeeded, NotFound, ApplicationNotYours, ReviewedVersionChanged, OwnAffairs, OverrideNotOpen (one is open
     already), and RulesSayNo where nothing stands in the way, or something that nobody may override.
     """
     if MAY_REVIEW.isdisjoint(reviewer.roles):
@@ -53,7 +53,7 @@ def ask_override(ports: Ports, *, application_id: uuid.UUID, version: int, reaso
             if application.state != ApplicationState.UNDER_REVIEW or application.taken_up_by != reviewer.who:
                 raise ApplicationNotYours
             if application.version != version:
-                raise ApplicationChanged
+                raise ReviewedVersionChanged
             session.refresh(application, ["items"])
             person = session.get_one(Person, application.person_id)
             refuse_own(ports, session, person=person, reviewer=reviewer)
@@ -81,7 +81,7 @@ def ask_override(ports: Ports, *, application_id: uuid.UUID, version: int, reaso
 def decide_override(ports: Ports, *, override_id: uuid.UUID, grant: bool, reviewer: Reviewer) -> None:
     """The second of the two: a supervisor, and not the one who asked. The application itself is then for the first to decide.
 
-    Raises RolePowerless, NotFound, SecondPersonRequired, OverrideNotOpen, OwnAffairs, ApplicationChanged.
+    Raises RolePowerless, NotFound, SecondPersonRequired, OverrideNotOpen, OwnAffairs, ReviewedVersionChanged.
     """
     if SUPERVISOR not in reviewer.roles:
         raise RolePowerless
@@ -99,7 +99,7 @@ def decide_override(ports: Ports, *, override_id: uuid.UUID, grant: bool, review
         if row.asked_by == reviewer.who:
             raise SecondPersonRequired(detail="提请和复核不能是同一人，请由另一位主管复核。")
         if row.version != application.version:
-            raise ApplicationChanged
+            raise ReviewedVersionChanged
         if grant:
             row.grant(who=reviewer.who, at=now)
         else:

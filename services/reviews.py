@@ -22,10 +22,10 @@ from services.enrollment_changes import Effects, take_effect
 from services.enrollment_tiers import wait_for_turn
 from services.personal_data import open_personal
 from services.review_errors import (
-    ApplicationChanged,
     ApplicationNotWaiting,
     ApplicationNotYours,
     ApplicationWithdrawn,
+    ReviewedVersionChanged,
     RolePowerless,
     RulesSayNo,
 )
@@ -168,7 +168,7 @@ def look_at(ports: Ports, *, application_id: uuid.UUID, reviewer: Reviewer) -> R
 def approve(ports: Ports, *, application_id: uuid.UUID, version: int, reviewer: Reviewer) -> Effects:
     """审核通过, with all that follows from it, in one transaction.
 
-    Raises ApplicationWithdrawn, ApplicationNotYours, ApplicationChanged, OwnAffairs, RulesSayNo (facts: `problems`),
+    Raises ApplicationWithdrawn, ApplicationNotYours, ReviewedVersionChanged, OwnAffairs, RulesSayNo (facts: `problems`),
     AlreadyEnrolled, EnrollmentNotAsItWas, MonthsAlreadyPosted, RolePowerless, NotFound.
     """
     now = ports.now()
@@ -288,7 +288,7 @@ def _to_decide(
     if application.state != ApplicationState.UNDER_REVIEW or application.taken_up_by != reviewer.who:
         raise ApplicationNotYours
     if application.version != version:
-        raise ApplicationChanged
+        raise ReviewedVersionChanged
     person = session.get_one(Person, application.person_id)
     refuse_own(ports, session, person=person, reviewer=reviewer)
     session.refresh(application, ["items"])

@@ -15,13 +15,13 @@ from services.counter_errors import SecondPersonRequired
 from services.errors import NotFound
 from services.messages import list_messages
 from services.review_errors import (
-    ApplicationChanged,
     ApplicationNotWaiting,
     ApplicationNotYours,
     ApplicationWithdrawn,
     OverrideNotOpen,
     OwnAffairs,
     ReasonNeeded,
+    ReviewedVersionChanged,
     RolePowerless,
     RulesSayNo,
 )
@@ -239,7 +239,7 @@ def test_the_decision_carries_the_version_that_was_seen(ports, world):
     with ports.begin() as session:
         session.execute(text("UPDATE enrollment_applications SET version = 2"))
 
-    with pytest.raises(ApplicationChanged):
+    with pytest.raises(ReviewedVersionChanged):
         approve(world, application)
 
     assert enrollments_of(world, an_applicant(world)) == []
