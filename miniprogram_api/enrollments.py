@@ -8,6 +8,7 @@ from apiflask import APIBlueprint, Schema
 from apiflask.fields import Boolean, Dict, Integer, List, Nested, String
 from apiflask.validators import Length
 from flask import g
+from marshmallow import ValidationError, validates_schema
 
 from miniprogram_api.auth import endpoint, me, ports
 from miniprogram_api.fields import Given, fen
@@ -31,6 +32,11 @@ door = APIBlueprint("enrollments", __name__, tag="Enrolments")
 class TierChangeIn(Given):
     tier = String(load_default=None, validate=Length(min=1, max=2), metadata={"description": "缴费档次", "example": "3"})
     declared_wage_fen = fen(load_default=None, metadata={"description": "申报工资基数（分/月），方案允许时代替档次"})
+
+    @validates_schema
+    def one_of_the_two(self, given: dict[str, Any], **_: Any) -> None:
+        if given["tier"] is None and given["declared_wage_fen"] is None:
+            raise ValidationError("Missing data for required field.", "tier")
 
 
 class EnrollmentTierOut(Schema):

@@ -21,7 +21,7 @@ CREATING = sorted(
     for name, (_, _, operation) in OPERATIONS.items()
     if any(p["name"] == "Idempotency-Key" for p in operation.get("parameters", ()))
 )
-EITHER_OR = {"add_phone": "code"}
+EITHER_OR = {"add_phone": "code", "change_tier": "tier"}
 """Operations that take one of two sets of fields, none of them required by itself: which one an empty body is told to lack."""
 DEEP = 60_000
 CANARY = "CANARY7777"

@@ -49,6 +49,8 @@ UNVERIFIED = {
     "withdraw_application": "NOT_FOUND",
     "open_joint_case": "REGION_MISMATCH",
     "read_joint_case": "NOT_FOUND",
+    "change_tier": "FACE_CHECK_REQUIRED",
+    "list_enrollments": "FACE_CHECK_REQUIRED",
     "list_applications": None,
     "list_joint_cases": None,
     "create_consent": None,
