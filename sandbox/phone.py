@@ -77,6 +77,20 @@ class Phone:
             raise PhoneRefusedError(answer.status_code, told if isinstance(told, dict) else {})
         return told
 
+    def photograph(self, application_id: str, kind: str, picture: bytes) -> Told:
+        """Take a picture of a paper and put it with an application."""
+        answer = self._session.put(
+            f"{self.base}/applications/{application_id}/documents/{kind}",
+            data=picture,
+            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "image/jpeg"},
+            timeout=self._timeout_seconds,
+            allow_redirects=False,
+        )
+        told = answer.json() if answer.content else {}
+        if not answer.ok:
+            raise PhoneRefusedError(answer.status_code, told)
+        return dict(told)
+
     def sign_in(self) -> Told:
         """Do wx.login or my.getAuthCode, then open a session."""
         code = self.sandbox.make_code(self.app_id, self.user_id)
@@ -111,6 +125,15 @@ class Phone:
             for purpose in wanted
             if purpose in offered
         ]
+
+    def read(self, *purposes: str, seconds: float) -> list[Told]:
+        """Open texts that ask to be read, stay with them for so long, and agree."""
+        offered = {each["purpose"]: each for each in self.ask("GET", "/notices")["notices"]}
+        for purpose in purposes:
+            text = {name: offered[purpose][name] for name in ("purpose", "version", "text_hash")}
+            self.ask("POST", "/notices/readings", text)
+        time.sleep(seconds)
+        return self.consent_to(*purposes)
 
     def prove_name(self, name: str, id_number: str, phone: str | None = None) -> Told:
         body = {"name": name, "id_number": id_number} | ({"phone": phone} if phone else {})

@@ -16,7 +16,7 @@ from models.insured_persons import InsuredPerson, PayerBlock, PersonLookup
 from models.people import Person
 from services.consents import refuse_taken_back, require_consent
 from services.errors import BlockedByInsured, NotAvailableOnline, NotFound, PersonNotMatched, RealNameRequired, TooManyLookups
-from services.people import parse_id_number, parse_name
+from services.people import parse_name, parse_persons_number
 from services.probing import LOCK_WINDOW, MISSES_TO_LOCK, one_at_a_time, refuse_guessed_number
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def add_insured_person(ports: Ports, *, account: Account, named: Named, relation
     """
     now = ports.now()
     name = parse_name(named.name)
-    id_number = parse_id_number(named.id_number, today=ports.today())
+    id_number = parse_persons_number(named.id_number, today=ports.today())
     id_index, name_index = ports.seals.index("id_number", id_number.text), ports.seals.index("name", name)
     if account.person_id is None:
         raise RealNameRequired
