@@ -153,11 +153,9 @@ def test_an_unverified_account_hears_what_it_lacks(house, operation):
     assert response.status_code < 300 if expected is None else response.json["code"] in expected.split("|")
 
 
-OWNED = sorted(name for name, (_, path, _) in OPERATIONS.items() if "{" in path and name not in ("read_region", "show_picture"))
-"""What belongs to somebody. Whoever has a link to a picture may look: test_door_documents.py says how far."""
-OWNED = sorted(
-    name for name, (_, path, _) in OPERATIONS.items() if "{" in path and name not in ("read_region", "read_application_form")
-)
+NOBODYS = ("read_region", "read_application_form", "show_picture")
+"""Law and forms are everybody's; and whoever has a link to a picture may look: test_door_documents.py says how far."""
+OWNED = sorted(name for name, (_, path, _) in OPERATIONS.items() if "{" in path and name not in NOBODYS)
 
 
 @pytest.mark.parametrize("operation", OWNED)
