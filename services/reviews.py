@@ -18,6 +18,7 @@ from models.base import Move
 from models.people import Person
 from models.reviews import OverrideState, ReviewOverride
 from services.application_messages import not_told_of_delay, tell_approved, tell_delay, tell_refused
+from services.application_steps import end_items
 from services.enrollment_changes import Effects, take_effect
 from services.enrollment_tiers import wait_for_turn
 from services.personal_data import open_personal
@@ -181,7 +182,7 @@ def approve(ports: Ports, *, application_id: uuid.UUID, version: int, reviewer: 
         _refuse_unless_overridden(session, application, in_the_way)
         application.approve(who=reviewer.who, at=now)
         effects = take_effect(ports, session, application, who=reviewer.who, now=now)
-        _close_items(application)
+        end_items(session, application)
         tell_approved(ports, session, application, effects=effects, at=now)
     log.info("review.approved", kind=application.kind, region=application.region, issued=effects.issued, voided=effects.voided)
     return effects
@@ -196,7 +197,7 @@ def reject(
         application, _ = _to_decide(ports, session, application_id, version=version, reviewer=reviewer)
         _keep_remark(ports, application, remark)
         application.reject(reason, who=reviewer.who, at=now)
-        _close_items(application)
+        end_items(session, application)
         _lapse_override(session, application, who=reviewer.who, now=now)
         tell_refused(ports, session, application, at=now)
     log.info("review.rejected", kind=application.kind, region=application.region, reason=str(reason))
@@ -312,12 +313,6 @@ def _refuse_unless_overridden(session: Session, application: EnrollmentApplicati
             detail="；".join(f"{each.title}：{each.said}" for each in in_the_way) + RulesSayNo.detail,
             problems=[each.code for each in in_the_way],
         )
-
-
-def _close_items(application: EnrollmentApplication) -> None:
-    """Decided for good: the person may ask for these insurances again."""
-    for item in application.items:
-        item.live = False
 
 
 def _keep_remark(ports: Ports, application: EnrollmentApplication, remark: str | None) -> None:
