@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 POINTS = [point for point in crash_points() if point.module in LASTING_MODULES]
 BY_LINE = [name for name, told in LASTING.items() if told.by_line]
-DEATHS_IN_USUAL_SUITE, DEATHS_IN_FULL = 6, 400
+DEATHS_IN_USUAL_SUITE, DEATHS_IN_FULL = 3, 400
 """Of one story, spread over its whole length; one that has not so many lines and statements is killed at every one."""
 
 

@@ -43,7 +43,7 @@ COVERED = {
     ),
     "face checks": ("FACE", "SELECT account_id, created_at FROM face_checks"),
     "card checks": ("BANK_CARD", "SELECT account_id, created_at FROM bank_card_checks"),
-    "lookups": ("PROXY_PAYMENT", "SELECT account_id, at FROM person_lookups"),
+    "lookups": ("PROXY_PAYMENT|REAL_NAME|BANK_CARD", "SELECT account_id, at FROM person_lookups"),
     "people to pay for": ("PROXY_PAYMENT", "SELECT account_id, created_at FROM insured_persons WHERE NOT is_self"),
     "orders for others": ("PROXY_PAYMENT", "SELECT payer_account_id, created_at FROM payment_orders WHERE is_strangers"),
     "photographs of papers": ("DOCUMENTS", "SELECT account_id, at FROM document_uploads"),
@@ -70,11 +70,13 @@ ELSEWHERE = {
     "messages": "read in the mini-program; whether one goes out is its allowance's affair",
     "message_allowances": "the platform's own consent for each message",
     "personal_data_requests": "a right, which needs no consent",
+    "joint_cases": "a folder; what is declared stands in the application under it",
+    "payment_reminders": "that a message was written; whether one goes out is its allowance's affair",
 }
 """Other tables with an account: why no consent of ours stands before them."""
 UNCOVERED = """
     SELECT count(*) FROM ({rows}) AS done (account_id, at) WHERE NOT EXISTS (
-        SELECT FROM consents c WHERE c.account_id = done.account_id AND c.purpose = :purpose
+        SELECT FROM consents c WHERE c.account_id = done.account_id AND c.purpose = ANY(string_to_array(:purpose, '|'))
         AND c.given_at <= done.at AND (c.withdrawn_at IS NULL OR c.withdrawn_at > done.at))
 """
 
