@@ -23,7 +23,7 @@ from config.logs import logger
 from services.adjustments import adjust
 from services.audit_chain import chain_audit
 from services.bank_card_checks import end_silent_checks
-from services.billing_sweep import assess_what_is_missing, void_uncovered
+from services.billing_sweep import assess_what_is_missing
 from services.counter_codes import expire_counter_checks
 from services.document_sweeps import erase_pictures, sweep_orphans
 from services.face_checks import expire_face_checks
@@ -35,7 +35,7 @@ from services.resealing import reseal, tell_lost_seals
 from services.retention import apply_retention
 from services.review_queue import count_overdue
 from services.reviews import put_back_forgotten, tell_overdue
-from services.uncovered_bills import void_uncovered_bills
+from services.uncovered_bills import void_all_uncovered, void_uncovered_bills
 from services.undelivered import count_given_up
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def adjust_months(ports: Ports) -> int:
 @_sweep("void_uncovered", cron="23 * * * *")
 def void_uncovered_months(ports: Ports) -> int:
     """Unpaid bills of months that their enrolment no longer covers are void."""
-    return void_uncovered(ports)
+    return void_all_uncovered(ports)
 
 
 @_sweep("erase_pictures", cron="*/5 * * * *")

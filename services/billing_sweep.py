@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from config.months import YearMonth
-from models.bills import BillState, ContributionBill
 from services.assessment import Assessed, assess
 from services.enrollment_tiers import plan_for_many
 
@@ -34,20 +33,6 @@ LACKING = text("""
     WHERE NOT EXISTS (SELECT 1 FROM contribution_bills b WHERE b.enrollment_id = l.id AND b.coverage_month = m.month
         AND b.kind = 'NORMAL' AND NOT b.voided)
     ORDER BY m.month
-""")
-
-# The feed does it for what is unpaid when it comes; here for months that an order held just then. Locked by id, as orders do.
-VOID_UNCOVERED = text("""
-    WITH uncovered AS (
-        SELECT b.id FROM contribution_bills b JOIN enrollments e ON e.id = b.enrollment_id
-        WHERE b.state = 'UNPAID' AND (b.coverage_month < e.start_month OR b.coverage_month >= e.end_month)
-        ORDER BY b.id FOR UPDATE OF b),
-    voided AS (
-        UPDATE contribution_bills b SET state = 'VOID' FROM uncovered u WHERE b.id = u.id AND b.state = 'UNPAID' RETURNING b.id),
-    told AS (
-        INSERT INTO moves (noun, row_id, from_state, to_state, why, who, at)
-        SELECT :noun, id::text, 'UNPAID', 'VOID', :why, 'void_uncovered', :now FROM voided RETURNING 1)
-    SELECT count(*) FROM told
 """)
 
 
@@ -84,12 +69,3 @@ def _months_not_done(ports: Ports, region: str) -> list[YearMonth]:
     with ports.begin() as session:
         plan_for_many(session)
         return [YearMonth.from_number(number) for number in session.scalars(LACKING, given)]
-
-
-def void_uncovered(ports: Ports) -> int:
-    """Void unpaid bills of months that their enrolment no longer covers. How many."""
-    moves = ContributionBill.MOVES
-    why = moves.event(BillState.UNPAID, BillState.VOID)
-    with ports.begin() as session:
-        count: int = session.execute(VOID_UNCOVERED, {"noun": moves.noun, "why": why, "now": ports.now()}).scalar_one()
-    return count

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
 
+    from sqlalchemy import TextClause
     from sqlalchemy.orm import Session
 
     from services.ports import Ports
 
 AT_A_TIME: Final = 1_000
-SWEEP: Final = "void_uncovered_bills"
 
 COVERED: Final = """
     (b.coverage_month >= e.start_month AND (e.end_month IS NULL OR b.coverage_month < e.end_month))
@@ -41,13 +41,15 @@ VOID = text(f"""
     SELECT :noun, id::text, 'UNPAID', 'VOID', :why, :who, :now FROM voided
 """)  # noqa: S608 - our own words only
 
-ENDED_AND_OWED = text("""
+OWES = f"""
     SELECT e.id FROM enrollments e
-    WHERE e.state = 'SUSPENDED' AND e.end_month IS NOT NULL AND EXISTS (
-        SELECT 1 FROM contribution_bills b WHERE b.enrollment_id = e.id AND NOT b.voided
-            AND b.coverage_month >= e.end_month AND b.state = 'UNPAID')
+    WHERE {{of_these}} AND EXISTS (
+        SELECT 1 FROM contribution_bills b WHERE b.enrollment_id = e.id AND NOT b.voided AND b.state = 'UNPAID' AND NOT ({COVERED}))
     ORDER BY e.id LIMIT :most FOR UPDATE OF e SKIP LOCKED
-""")
+"""  # noqa: S608 - our own words only
+SUSPENDED_AND_OWING = text(OWES.format(of_these="e.state = 'SUSPENDED' AND e.end_month IS NOT NULL"))
+"""Few, so that each minute can ask."""
+OWING = text(OWES.format(of_these="true"))
 
 
 def void_uncovered(session: Session, *, enrollment_ids: Collection[int], who: str, now: datetime) -> int:
@@ -65,8 +67,20 @@ def void_uncovered(session: Session, *, enrollment_ids: Collection[int], who: st
 
 
 def void_uncovered_bills(ports: Ports) -> int:
-    """The sweep: after a suspension, months whose order has ended unpaid, or that an assessment under way still issued."""
-    now = ports.now()
-    with ports.begin() as session:
-        ended = list(session.scalars(ENDED_AND_OWED, {"most": AT_A_TIME}))
-        return void_uncovered(session, enrollment_ids=ended, who=SWEEP, now=now) if ended else 0
+    """The sweep after suspensions: months whose order has ended unpaid, or that an assessment under way still issued. How many."""
+    return _sweep(ports, SUSPENDED_AND_OWING, who="void_uncovered_bills")
+
+
+def void_all_uncovered(ports: Ports) -> int:
+    """The same of every enrolment, whoever changed its months: a feed finds a month that an order holds just then, and leaves it."""
+    return _sweep(ports, OWING, who="void_uncovered")
+
+
+def _sweep(ports: Ports, owing: TextClause, *, who: str) -> int:
+    voided = 0
+    while True:
+        with ports.begin() as session:
+            found = list(session.scalars(owing, {"most": AT_A_TIME}))
+            voided += void_uncovered(session, enrollment_ids=found, who=who, now=ports.now()) if found else 0
+        if len(found) < AT_A_TIME:
+            return voided

@@ -17,7 +17,7 @@ from services.enrollment_changes import take_effect
 from services.errors import BillNotPayable, BusinessError
 from services.messages import list_messages
 from services.review_errors import EnrollmentNotAsItWas, MonthsAlreadyPosted, RulesSayNo
-from services.uncovered_bills import void_uncovered_bills
+from services.uncovered_bills import void_all_uncovered, void_uncovered_bills
 from tests.conftest import fresh_database, ports_to
 from tests.factories import XINJIANG, World
 from tests.reviewing import (
@@ -276,6 +276,7 @@ def test_a_resumption_after_a_gap_bills_from_its_month_and_keeps_the_earlier_mon
     assert bills_of(world, person) == [("110", 202601, "UNPAID"), ("110", NOVEMBER, "UNPAID")]
     # An unpaid month of the earlier run is still owed, whatever the registrar's feed changes later.
     assert void_uncovered_bills(ports) == 0
+    assert void_all_uncovered(ports) == 0
 
 
 def test_a_voided_month_is_billed_anew_when_it_is_covered_again(ports, world):

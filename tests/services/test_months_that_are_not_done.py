@@ -12,7 +12,8 @@ import pytest
 
 from config.rulebook import SHIPPED_REGIONS, load_rulebook
 from jobs import worker
-from services.billing_sweep import assess_what_is_missing, void_uncovered
+from services.billing_sweep import assess_what_is_missing
+from services.uncovered_bills import void_all_uncovered
 
 LIVE = "SELECT coverage_month FROM contribution_bills WHERE enrollment_id = :id AND NOT voided ORDER BY coverage_month"
 
@@ -134,10 +135,10 @@ def test_an_unpaid_month_that_is_covered_no_longer_is_void_with_a_move(world, po
     world.scalar("UPDATE contribution_bills SET state = 'LOCKED' WHERE coverage_month = 202611 RETURNING 1")
     world.scalar("UPDATE enrollments SET end_month = 202610 RETURNING 1")
 
-    assert void_uncovered(ports) == 1
+    assert void_all_uncovered(ports) == 1
     assert months(world, enrollment) == [202609, 202611]  # somebody is paying November: their money decides
     world.scalar("UPDATE contribution_bills SET state = 'UNPAID' WHERE coverage_month = 202611 RETURNING 1")
-    assert (void_uncovered(ports), void_uncovered(ports)) == (1, 0)
+    assert (void_all_uncovered(ports), void_all_uncovered(ports)) == (1, 0)
 
     assert months(world, enrollment) == [202609]
     assert world.scalar("SELECT count(*) FROM moves WHERE why = 'bill.voided' AND who = 'void_uncovered'") == 2
