@@ -116,6 +116,10 @@ class Region:
     def timezone(self) -> str:
         return self.header.timezone
 
+    def lies_in(self, code: str) -> bool:
+        """Whether it is the region of this code, or stands below it."""
+        return self.code == code or (self.parent is not None and self.parent.lies_in(code))
+
     # What a month costs
 
     def insurance(self, insurance_type: str, on: date) -> Insurance:

@@ -55,6 +55,8 @@ class DecisionReason(StrEnum):
 _A = ApplicationState
 OPEN_STATES = (_A.DRAFT, _A.DOCUMENTS_READY, _A.SUBMITTED, _A.UNDER_REVIEW, _A.RETURNED)
 """One of these per person and insurance (domain §1.4)."""
+WAITING_STATES = (_A.SUBMITTED, _A.UNDER_REVIEW)
+"""At the registrar, who has to decide."""
 EDITABLE_STATES = (_A.DRAFT, _A.DOCUMENTS_READY, _A.RETURNED)
 
 
@@ -238,6 +240,10 @@ class EnrollmentApplication(Stateful, Base):
     @property
     def is_open(self) -> bool:
         return self.state in OPEN_STATES
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.state in WAITING_STATES
 
     @property
     def is_editable(self) -> bool:

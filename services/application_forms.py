@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import select
 
@@ -29,8 +29,12 @@ if TYPE_CHECKING:
 
     from config.rulebook import ApplicationField, ApplicationForm, AssessmentTable, FormField, Insurance, Region
     from models.accounts import Account
-    from services.people import IdNumber
+    from services.people import IdNumber, OldForeignCardNumber
     from services.ports import Ports
+
+
+SEX: Final = {True: "女", False: "男", None: ""}
+"""An old foreign permanent residence card does not tell it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,14 +229,16 @@ def _table(region: Region, kind: ApplicationKind, offer: Insurance, today: date)
         return None
 
 
-def _identity(session: Session, account: Account, person_id: uuid.UUID, number: IdNumber) -> dict[str, str]:
+def _identity(
+    session: Session, account: Account, person_id: uuid.UUID, number: IdNumber | OldForeignCardNumber
+) -> dict[str, str]:
     """What the proven real name fills in; the number itself goes no further than this function."""
     person = session.get_one(Person, person_id)
     return {
         "name": person.name_masked,
         "account_holder": person.name_masked,
         "id_number": person.id_number_masked,
-        "sex": "女" if number.is_female else "男",
+        "sex": SEX[number.is_female],
         # The day of birth is half of the number: the year alone is told.
         "birth_date": f"{number.birth_date.year}年**月**日",
         "mobile": account.phone_masked or "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, select, update
@@ -12,7 +13,7 @@ from config.months import YearMonth
 from config.rulebook import ApplicationKind, HotlineTopic, NoRuleInForce
 from models.accounts import Account
 from models.applications import OPEN_STATES, ApplicationDocument, ApplicationItem, EnrollmentApplication
-from models.base import constraint_of
+from models.base import Move, constraint_of
 from models.bills import ContributionRecord
 from models.enrollments import Enrollment, EnrollmentState
 from models.people import Person
@@ -24,7 +25,7 @@ from services.choices import Choice
 from services.consents import refuse_taken_back, require_consent
 from services.eligibility import Facts, Held, check
 from services.errors import NotAvailableOnline, NotFound, RealNameRequired, SignInAgain
-from services.people import IdNumber
+from services.people import kept_number
 from services.personal_data import open_personal
 
 if TYPE_CHECKING:
@@ -34,8 +35,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from config.rulebook import ApplicationForm, Region
+    from config.rulebook import ApplicationForm, Region, Rulebook
     from services.errors import BusinessError
+    from services.people import IdNumber, OldForeignCardNumber
     from services.ports import Ports
 
 ITEMS_LIVE: Final = "uq_application_items_person_id_insurance_type_live"
@@ -71,13 +73,14 @@ def refuse_strangers(session: Session, *, account: Account, application_id: uuid
         raise NotFound
 
 
-def lock_application(session: Session, *, account: Account, application_id: uuid.UUID) -> EnrollmentApplication:
-    """One application of this account, locked. Raises NotFound, also for other people's."""
-    found = session.scalar(
-        select(EnrollmentApplication)
-        .where(EnrollmentApplication.id == application_id, EnrollmentApplication.account_id == account.id)
-        .with_for_update()
+def own_application(
+    session: Session, *, account: Account, application_id: uuid.UUID, lock: bool = False
+) -> EnrollmentApplication:
+    """One application of this account. Raises NotFound, also for other people's."""
+    wanted = select(EnrollmentApplication).where(
+        EnrollmentApplication.id == application_id, EnrollmentApplication.account_id == account.id
     )
+    found = session.scalar(wanted.with_for_update() if lock else wanted)
     if found is None:
         raise NotFound
     return found
@@ -219,11 +222,41 @@ def _held_of(session: Session, application: EnrollmentApplication) -> dict[str, 
 
 def number_of(
     ports: Ports, session: Session, *, account: Account, person_id: uuid.UUID, purpose: str, now: datetime
-) -> IdNumber:
-    """The ID number of the person who asks, for the rules to reckon with; opening it leaves its row."""
+) -> IdNumber | OldForeignCardNumber:
+    """The number of the person who asks, for the rules to reckon with; opening it leaves its row."""
     person = session.get_one(Person, person_id)
     opened = open_personal(ports, session, person, "id_number", purpose=purpose, who=f"account:{account.id}", now=now)
-    return IdNumber(opened["id_number"])
+    return kept_number(opened["id_number"], today=ports.today())
+
+
+def facts_of(
+    rulebook: Rulebook,
+    application: EnrollmentApplication,
+    choices: Sequence[Choice],
+    enrolled: Sequence[Enrollment],
+    *,
+    number: IdNumber | OldForeignCardNumber,
+    on: date,
+) -> Facts:
+    """What the rules of the day look at, for the applicant who writes and for the reviewer who decides. Pure."""
+    return Facts(
+        kind=ApplicationKind(application.kind),
+        on=on,
+        rulebook=rulebook,
+        region=application.region,
+        birth_date=number.birth_date,
+        is_female=number.is_female,
+        choices=tuple(choices),
+        hukou_division=application.hukou_division,
+        residence_division=application.residence_division,
+        pooling_area=application.pooling_area,
+        enrollments=tuple(
+            Held(region=row.region, pooling_area=row.pooling_area, insurance_type=row.insurance_type, state=row.state)
+            for row in enrolled
+        ),
+        agency=application.agency,
+        month=YearMonth.from_number(application.effective_month) if application.effective_month else None,
+    )
 
 
 def reasons_against(
@@ -232,32 +265,14 @@ def reasons_against(
     application: EnrollmentApplication,
     choices: Sequence[Choice],
     *,
-    number: IdNumber,
+    number: IdNumber | OldForeignCardNumber,
     is_draft: bool,
 ) -> list[BusinessError]:
     """What the rules say against it today, the most decisive first. `is_draft`: what is not filled in yet is no reason."""
-    rows = session.scalars(select(Enrollment).where(Enrollment.person_id == application.person_id)).all()
-    reasons = check(
-        Facts(
-            kind=ApplicationKind(application.kind),
-            on=ports.today(),
-            rulebook=ports.rulebook,
-            region=application.region,
-            birth_date=number.birth_date,
-            is_female=number.is_female,
-            choices=tuple(choices),
-            hukou_division=application.hukou_division,
-            residence_division=application.residence_division,
-            pooling_area=application.pooling_area,
-            enrollments=tuple(
-                Held(region=row.region, pooling_area=row.pooling_area, insurance_type=row.insurance_type, state=row.state)
-                for row in rows
-            ),
-            agency=application.agency
-            or next((row.agency for row in rows if row.region == application.region and row.agency), None),
-            month=YearMonth.from_number(application.effective_month) if application.effective_month else None,
-        )
-    )
+    enrolled = session.scalars(select(Enrollment).where(Enrollment.person_id == application.person_id)).all()
+    agency = next((row.agency for row in enrolled if row.region == application.region and row.agency), None)
+    facts = facts_of(ports.rulebook, application, choices, enrolled, number=number, on=ports.today())
+    reasons = check(replace(facts, agency=application.agency or agency))
     if is_draft:
         no_place = application.hukou_division is None or application.residence_division is None
         reasons = [
@@ -300,16 +315,20 @@ def document_kinds(session: Session, application: EnrollmentApplication) -> set[
     return set(session.scalars(select(ApplicationDocument.kind).where(*live)))
 
 
-def missing_documents(
-    session: Session, application: EnrollmentApplication, *, region: Region, on: date
-) -> list[dict[str, Any]]:
-    """What the nearest complete set of papers still lacks; a region without a rule for this kind asks for none."""
+def missing_documents(application: EnrollmentApplication, there: set[str], *, region: Region, on: date) -> list[dict[str, Any]]:
+    """What the nearest complete set still lacks beside the papers that are there; a region without a rule for this kind asks for none. Pure."""
     try:
         needed = region.required_documents(ApplicationKind(application.kind), on)
     except NoRuleInForce:
         return []
-    lacking = needed.missing(document_kinds(session, application))
+    lacking = needed.missing(there)
     return [{"kind": kind, "label": region.documents[kind].label} for kind in lacking]
+
+
+def moves_of(session: Session, application: EnrollmentApplication) -> Sequence[Move]:
+    """Every step on its road, in order."""
+    road = (Move.noun == EnrollmentApplication.MOVES.noun, Move.row_id == str(application.id))
+    return session.scalars(select(Move).where(*road).order_by(Move.id)).all()
 
 
 def end_items(session: Session, application: EnrollmentApplication) -> None:

@@ -16,10 +16,8 @@ from models.applications import (
     DecisionReason,
     EnrollmentApplication,
 )
-from models.base import Move
 from services.application_fields import options_of
-from services.application_steps import missing_documents
-from services.errors import NotFound
+from services.application_steps import missing_documents, moves_of, own_application
 from services.personal_data import open_personal
 
 if TYPE_CHECKING:
@@ -75,7 +73,6 @@ REASONS: Final = {
     DecisionReason.OTHER: "其他原因，见审核意见",
 }
 LATE: Final = "审核超过了承诺的时间，非常抱歉，我们已在催办。急需办理的请拨打12333。"
-AT_REGISTRAR: Final = (_S.SUBMITTED, _S.UNDER_REVIEW)
 DECIDED: Final = (_S.APPROVED, _S.REJECTED, _S.RETURNED)
 MOST_LISTED: Final = 50
 
@@ -156,11 +153,8 @@ class ApplicationView:
 
 def read_application(ports: Ports, *, account: Account, application_id: uuid.UUID) -> ApplicationView:
     """One application with its whole timeline. A reviewer's remark is opened, and that leaves its row. Raises NotFound."""
-    each = EnrollmentApplication
     with ports.begin() as session:
-        row = session.scalar(select(each).where(each.id == application_id, each.account_id == account.id))
-        if row is None:
-            raise NotFound
+        row = own_application(session, account=account, application_id=application_id)
         (view,) = _views(ports, session, [row])
         timeline = _timeline(ports, session, row, who=f"account:{account.id}", now=ports.now())
     return ApplicationView(**{**view.__dict__, "timeline": timeline})
@@ -187,7 +181,6 @@ def _views(ports: Ports, session: Session, rows: Sequence[EnrollmentApplication]
     return [
         _view(
             ports,
-            session,
             row,
             [item for item in items if item.application_id == row.id],
             [document for document in documents if document.application_id == row.id],
@@ -198,7 +191,6 @@ def _views(ports: Ports, session: Session, rows: Sequence[EnrollmentApplication]
 
 def _view(
     ports: Ports,
-    session: Session,
     row: EnrollmentApplication,
     items: list[ApplicationItem],
     documents: list[ApplicationDocument],
@@ -209,7 +201,7 @@ def _view(
     except NoRuleInForce:
         form = None
     submission = None if form is None else form.submission
-    late = row.state in AT_REGISTRAR and row.due_at is not None and row.due_at < ports.now()
+    late = row.is_waiting and row.due_at is not None and row.due_at < ports.now()
     is_no = row.state in (ApplicationState.REJECTED, ApplicationState.RETURNED) and row.decision_reason is not None
     return ApplicationView(
         id=row.id,
@@ -230,7 +222,9 @@ def _view(
             {"kind": each.kind, "label": _document_label(region, each.kind), "uploaded_at": each.uploaded_at}
             for each in documents
         ],
-        missing_documents=missing_documents(session, row, region=region, on=today) if row.is_editable else [],
+        missing_documents=missing_documents(row, {each.kind for each in documents}, region=region, on=today)
+        if row.is_editable
+        else [],
         submitted_at=row.submitted_at,
         target_at=row.target_at,
         due_at=row.due_at,
@@ -238,7 +232,7 @@ def _view(
         apology=LATE if late else None,
         reason=row.decision_reason if is_no else None,
         reason_text=REASONS[DecisionReason(row.decision_reason)] if is_no and row.decision_reason else None,
-        what_next=form.after if form is not None and row.state in AT_REGISTRAR else None,
+        what_next=form.after if form is not None and row.is_waiting else None,
         created_at=row.created_at,
         updated_at=row.updated_at,
         timeline=[],
@@ -316,9 +310,7 @@ def _item(region: Region, row: EnrollmentApplication, item: ApplicationItem, tod
 
 def _timeline(ports: Ports, session: Session, row: EnrollmentApplication, *, who: str, now: datetime) -> list[TimelineStep]:
     """From the beginning; the reviewer's remark stands at the last decision, since only that one is kept."""
-    moves = session.scalars(
-        select(Move).where(Move.noun == EnrollmentApplication.MOVES.noun, Move.row_id == str(row.id)).order_by(Move.id)
-    ).all()
+    moves = moves_of(session, row)
     begun = TimelineStep(
         step="application.begun", title=STEPS["application.begun"], at=row.created_at, actor="APPLICANT", remark=None
     )

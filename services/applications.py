@@ -31,11 +31,11 @@ from services.application_steps import (
     form_of,
     items_of,
     keep_filled,
-    lock_application,
     may_apply,
     missing_documents,
     number_of,
     open_one,
+    own_application,
     put_items,
     read_filled,
     reasons_against,
@@ -78,7 +78,6 @@ A_DAY: Final = 10
 """Applications an account may begin in a Beijing day: more than anybody's tries, too few to fill a table with."""
 OPEN_AT_ONCE: Final = 5
 _S = ApplicationState
-HANDED_IN: Final = (_S.SUBMITTED, _S.UNDER_REVIEW)
 COPIED_FROM: Final = (_S.REJECTED, _S.WITHDRAWN)
 
 
@@ -232,7 +231,7 @@ def change_application(
         with ports.begin() as session:
             refuse_strangers(session, account=account, application_id=application_id)
             person_id = may_apply(session, account=account)
-            application = lock_application(session, account=account, application_id=application_id)
+            application = own_application(session, account=account, application_id=application_id, lock=True)
             _refuse_other_version(application, version)
             region = ports.rulebook.region(application.region)
             form = form_of(region, ApplicationKind(application.kind), today, agency=application.agency)
@@ -261,7 +260,7 @@ def hand_in_documents(ports: Ports, *, account: Account, application_id: UUID) -
     """上传: all papers are there (R-CZ-34). Again, it changes nothing. Raises NotFound, ApplicationNotEditable, DocumentsMissing."""
     now = ports.now()
     with ports.begin() as session:
-        application = lock_application(session, account=account, application_id=application_id)
+        application = own_application(session, account=account, application_id=application_id, lock=True)
         if not application.is_editable:
             raise ApplicationNotEditable(state=application.state)
         _refuse_missing_documents(ports, session, application)
@@ -271,8 +270,8 @@ def hand_in_documents(ports: Ports, *, account: Account, application_id: UUID) -
 
 
 def _refuse_missing_documents(ports: Ports, session: Session, application: EnrollmentApplication) -> None:
-    region = ports.rulebook.region(application.region)
-    missing = missing_documents(session, application, region=region, on=ports.today())
+    region, there = ports.rulebook.region(application.region), document_kinds(session, application)
+    missing = missing_documents(application, there, region=region, on=ports.today())
     if missing:
         names = "、".join(each["label"] for each in missing)
         raise DocumentsMissing(detail=f"还缺：{names}。请补齐后再点“上传”。", missing=missing)
@@ -290,8 +289,8 @@ def submit_application(ports: Ports, *, account: Account, application_id: UUID, 
     with ports.begin() as session:
         refuse_strangers(session, account=account, application_id=application_id)
         may_apply(session, account=account)
-        application = lock_application(session, account=account, application_id=application_id)
-        if not (application.state in HANDED_IN and application.version == version):
+        application = own_application(session, account=account, application_id=application_id, lock=True)
+        if not (application.is_waiting and application.version == version):
             _refuse_other_version(application, version)
             _submit(ports, session, application, account=account, now=now)
     return read_application(ports, account=account, application_id=application_id)
@@ -348,7 +347,7 @@ def withdraw_application(ports: Ports, *, account: Account, application_id: UUID
     """Take it back, until somebody reviews it; again changes nothing. Raises NotFound, CannotWithdraw."""
     now = ports.now()
     with ports.begin() as session:
-        application = lock_application(session, account=account, application_id=application_id)
+        application = own_application(session, account=account, application_id=application_id, lock=True)
         if application.state == ApplicationState.WITHDRAWN:
             return
         if not EnrollmentApplication.MOVES.allows(application.state, ApplicationState.WITHDRAWN):

@@ -23,6 +23,7 @@ from models.applications import ApplicationDocument, DocumentUpload, EnrollmentA
 from models.audit import PersonalDataAccess
 from models.base import new_id
 from providers.protocols import ProviderUnreachable
+from services.application_steps import own_application
 from services.consents import require_consent
 from services.document_errors import (
     DocumentNotAsked,
@@ -151,7 +152,7 @@ def _begin_upload(ports: Ports, *, account: Account, application_id: uuid.UUID, 
     """May this picture come? Then the try is counted, before a byte of it is read."""
     now = ports.now()
     with ports.begin() as session:
-        application = _own_application(session, account=account, application_id=application_id)
+        application = own_application(session, account=account, application_id=application_id)
         _refuse_unasked(ports, application, kind=kind)
         require_consent(session, account_id=account.id, purpose="DOCUMENTS")
         # One try at a time: many at once would all see the count before any of them.
@@ -197,7 +198,7 @@ def _keep(ports: Ports, *, account: Account, application_id: uuid.UUID, document
     with ports.begin() as session:
         # Consent, then application: who takes the consent back meanwhile waits, and whoever submits meanwhile wins or waits.
         require_consent(session, account_id=account.id, purpose="DOCUMENTS", hold=True)
-        application = _own_application(session, account=account, application_id=application_id, lock=True)
+        application = own_application(session, account=account, application_id=application_id, lock=True)
         _refuse_unasked(ports, application, kind=document.kind)
         if session.scalar(select(Account.closed_at).where(Account.id == account.id)) is not None:
             raise SignInAgain
@@ -223,7 +224,7 @@ def remove_document(ports: Ports, *, account: Account, application_id: uuid.UUID
     """Take a picture back. Raises NotFound, DocumentsNotEditable."""
     now = ports.now()
     with ports.begin() as session:
-        application = _own_application(session, account=account, application_id=application_id, lock=True)
+        application = own_application(session, account=account, application_id=application_id, lock=True)
         document = _live_document(session, application, kind=kind)
         if document is None:
             raise NotFound
@@ -235,7 +236,7 @@ def remove_document(ports: Ports, *, account: Account, application_id: uuid.UUID
 
 def own_document(session: Session, *, account: Account, application_id: uuid.UUID, kind: str) -> ApplicationDocument:
     """The picture of this kind, of one's own application. Raises NotFound, also for other people's."""
-    application = _own_application(session, account=account, application_id=application_id)
+    application = own_application(session, account=account, application_id=application_id)
     document = _live_document(session, application, kind=kind)
     if document is None or document.picture_key_sealed is None:
         raise NotFound
@@ -284,18 +285,6 @@ def show_picture(ports: Ports, *, document_id: uuid.UUID, key: str, viewer: str,
     moment = f"{now.astimezone(BEIJING):%Y-%m-%d %H:%M}"
     font_file = ports.watermark_font or usual_font()
     return OpenedPicture(content=_in_turn(lambda: watermark(content, viewer=viewer, moment=moment, font_file=font_file)))
-
-
-def _own_application(
-    session: Session, *, account: Account, application_id: uuid.UUID, lock: bool = False
-) -> EnrollmentApplication:
-    wanted = select(EnrollmentApplication).where(
-        EnrollmentApplication.id == application_id, EnrollmentApplication.account_id == account.id
-    )
-    application = session.scalar(wanted.with_for_update() if lock else wanted)
-    if application is None:
-        raise NotFound
-    return application
 
 
 def _live_document(session: Session, application: EnrollmentApplication, *, kind: str) -> ApplicationDocument | None:

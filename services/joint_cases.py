@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from config.clock import day_start
 from config.rulebook import ApplicationKind, Capability, NoRuleInForce
-from models.applications import ApplicationItem, ApplicationState, EnrollmentApplication, JointCase
+from models.applications import WAITING_STATES, ApplicationItem, ApplicationState, EnrollmentApplication, JointCase
 from models.base import new_id, new_number
 from models.bills import BillState, ContributionBill, ContributionRecord
 from services.application_errors import InsuranceNotOffered
@@ -203,7 +203,7 @@ def _enrollment_state(children: Sequence[EnrollmentApplication]) -> StepState:
     states = {child.state for child in children}
     if _S.APPROVED in states:
         return StepState.DONE
-    if states & {_S.SUBMITTED, _S.UNDER_REVIEW}:
+    if states & set(WAITING_STATES):
         return StepState.UNDER_WAY
     return StepState.TO_DO
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import func, select, update
@@ -34,6 +33,7 @@ from services.errors import (
     TooManySmsCodes,
     WrongWay,
 )
+from services.networks import address_of, network_of
 from services.phone_numbers import keep_phone, parse_phone, phone_index
 from services.sign_in import SignedIn, capabilities_of, find_account, new_account, open_session
 
@@ -79,8 +79,7 @@ def send_code(ports: Ports, *, miniprogram: str, phone: str, caller: str | None 
     now, row_id = ports.now(), new_id()
     digits = f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
     index = phone_index(ports, number)
-    network = network_of(caller)
-    caller_index = None if network is None else ports.seals.index("sms_caller", ports.today().isoformat(), network)
+    caller_index = _index_of(ports, caller)
     with ports.begin() as session:
         _require_room(session, index, now=now)
         if caller_index is not None:
@@ -144,20 +143,15 @@ def _require_room(session: Session, index: bytes, *, now: datetime) -> None:
         raise SmsCodeTooSoon(retry_after_seconds=int((latest + ONE_IN - now).total_seconds()) + 1)
 
 
-def network_of(address: str | None) -> str | None:
-    """The network to count by: an IPv4 address, or the 64 bits that an operator gives one customer in IPv6.
+def _index_of(ports: Ports, caller: str | None) -> bytes | None:
+    """Of the caller's network, another one each day.
 
     None for what is not of the open internet: that is a proxy of ours that nobody named, and behind it stands everybody.
     """
-    try:
-        found = ip_address(address or "")
-    except ValueError:
+    address = address_of(caller)
+    if address is None or not address.is_global:
         return None
-    if isinstance(found, IPv6Address):
-        found = found.ipv4_mapped or found
-    if not found.is_global:
-        return None
-    return str(found) if found.version == 4 else str(ip_network((found, 64), strict=False))  # noqa: PLR2004
+    return ports.seals.index("sms_caller", ports.today().isoformat(), network_of(address))
 
 
 def _require_room_for_caller(ports: Ports, session: Session, caller_index: bytes, *, miniprogram: str, now: datetime) -> None:

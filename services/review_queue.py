@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import and_, func, or_, select, true, tuple_
 
-from models.applications import ApplicationState, EnrollmentApplication
+from models.applications import WAITING_STATES, EnrollmentApplication
 from models.people import Person
 from models.reviews import OverrideState, ReviewOverride
 from services.errors import NotFound
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from services.ports import Ports
 
 PAGE: Final = 50
-WAITING: Final = (ApplicationState.SUBMITTED, ApplicationState.UNDER_REVIEW)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +80,7 @@ def list_queue(ports: Ports, *, reviewer: Reviewer, after: Place | None = None, 
     """What waits for a decision, due first; those under review too, with whom they are."""
     now = ports.now()
     each = EnrollmentApplication
-    mine = and_(each.state.in_(WAITING), in_scope(ports.rulebook, reviewer))
+    mine = and_(each.state.in_(WAITING_STATES), in_scope(ports.rulebook, reviewer))
     asked = select(ReviewOverride.id).where(
         ReviewOverride.application_id == each.id, ReviewOverride.state == OverrideState.ASKED
     )
@@ -129,7 +128,7 @@ def count_overdue(ports: Ports) -> int:
     """How many wait longer than was promised, everywhere."""
     each = EnrollmentApplication
     with ports.begin() as session:
-        return session.scalar(select(func.count()).where(each.state.in_(WAITING), each.due_at < ports.now())) or 0
+        return session.scalar(select(func.count()).where(each.state.in_(WAITING_STATES), each.due_at < ports.now())) or 0
 
 
 def in_scope(rulebook: Rulebook, reviewer: Reviewer) -> ColumnElement[bool]:
@@ -145,14 +144,7 @@ def in_scope(rulebook: Rulebook, reviewer: Reviewer) -> ColumnElement[bool]:
 
 def regions_below(rulebook: Rulebook, code: str) -> list[str]:
     """The codes of a region and of all below it. Pure."""
-    found = []
-    for region in rulebook.regions.values():
-        at = region
-        while at.code != code and at.parent is not None:
-            at = at.parent
-        if at.code == code:
-            found.append(region.code)
-    return found
+    return [region.code for region in rulebook.regions.values() if region.lies_in(code)]
 
 
 def in_hand(

@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import select
 
 from config.clock import beijing_date
-from config.months import YearMonth
-from config.rulebook import ApplicationKind
 from models.enrollments import Enrollment
 from models.reviews import StaffPerson
-from services.choices import Choice
-from services.eligibility import Facts, Held, check
-from services.people import IdNumber, parse_persons_number
+from services.application_steps import choices_of, facts_of
+from services.eligibility import check
+from services.people import kept_number
 from services.personal_data import open_personal
 from services.review_errors import OwnAffairs
 
 if TYPE_CHECKING:
-    from datetime import date, datetime
+    from datetime import datetime
 
     from sqlalchemy.orm import Session
 
@@ -54,45 +52,8 @@ def obstacles(
 
     `hold`: the person's enrolments are locked, so that what was found is so until the transaction ends.
     """
-    birth_date, is_female = _born(ports, id_number)
     mine = select(Enrollment).where(Enrollment.person_id == application.person_id).order_by(Enrollment.id)
     enrolled = session.scalars(mine.with_for_update() if hold else mine).all()
-    return check(
-        Facts(
-            kind=ApplicationKind(application.kind),
-            on=beijing_date(application.submitted_at or application.created_at),
-            rulebook=ports.rulebook,
-            region=application.region,
-            birth_date=birth_date,
-            is_female=is_female,
-            choices=tuple(
-                Choice(
-                    insurance_type=item.insurance_type,
-                    tier=item.tier,
-                    declared_wage_fen=item.declared_wage_fen,
-                    plan=item.tier_plan,
-                )
-                for item in application.items
-            ),
-            hukou_division=application.hukou_division,
-            residence_division=application.residence_division,
-            pooling_area=application.pooling_area,
-            enrollments=tuple(
-                Held(
-                    region=each.region,
-                    pooling_area=each.pooling_area,
-                    insurance_type=each.insurance_type,
-                    state=each.state,
-                )
-                for each in enrolled
-            ),
-            agency=application.agency,
-            month=YearMonth.from_number(application.effective_month) if application.effective_month else None,
-        )
-    )
-
-
-def _born(ports: Ports, id_number: str) -> tuple[date, bool | None]:
-    """Birth date and sex, as the number tells them; an old foreign permanent resident's tells no sex."""
-    number = parse_persons_number(id_number, today=ports.today())
-    return number.birth_date, number.is_female if isinstance(number, IdNumber) else None
+    number = kept_number(id_number, today=ports.today())
+    on = beijing_date(application.submitted_at or application.created_at)
+    return check(facts_of(ports.rulebook, application, choices_of(application.items), enrolled, number=number, on=on))

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import select
 
 from config.logs import logger
-from models.applications import ApplicationState, DecisionReason, EnrollmentApplication
-from models.base import Move
+from models.applications import WAITING_STATES, ApplicationState, DecisionReason, EnrollmentApplication
 from models.people import Person
 from models.reviews import OverrideState, ReviewOverride
 from services.application_messages import not_told_of_delay, tell_approved, tell_delay, tell_refused
-from services.application_steps import end_items
+from services.application_steps import end_items, moves_of
 from services.enrollment_changes import Effects, take_effect
 from services.enrollment_tiers import wait_for_turn
 from services.personal_data import open_personal
@@ -148,7 +147,7 @@ def look_at(ports: Ports, *, application_id: uuid.UUID, reviewer: Reviewer) -> R
             .order_by(ReviewOverride.id.desc())
             .limit(1)
         )
-        in_the_way = obstacles(ports, session, application, id_number=id_number) if _is_waiting(application) else []
+        in_the_way = obstacles(ports, session, application, id_number=id_number) if application.is_waiting else []
         view = ReviewView(
             application=application,
             name=name,
@@ -157,9 +156,9 @@ def look_at(ports: Ports, *, application_id: uuid.UUID, reviewer: Reviewer) -> R
             remark=opened.get("remark"),
             obstacles=[_obstacle(each) for each in in_the_way],
             override=_override_view(override) if override is not None else None,
-            steps=_steps(session, application),
+            steps=[Step(what=move.why, at=move.at, who=move.who) for move in moves_of(session, application)],
             is_mine=application.state == ApplicationState.UNDER_REVIEW and application.taken_up_by == reviewer.who,
-            is_overdue=_is_waiting(application) and application.due_at is not None and application.due_at < now,
+            is_overdue=application.is_waiting and application.due_at is not None and application.due_at < now,
         )
         session.flush()
         session.expunge_all()
@@ -195,11 +194,9 @@ def reject(
     now = ports.now()
     with ports.begin() as session:
         application, _ = _to_decide(ports, session, application_id, version=version, reviewer=reviewer)
-        _keep_remark(ports, application, remark)
         application.reject(reason, who=reviewer.who, at=now)
         end_items(session, application)
-        _lapse_override(session, application, who=reviewer.who, now=now)
-        tell_refused(ports, session, application, at=now)
+        _tell_no(ports, session, application, remark, reviewer=reviewer, now=now)
     log.info("review.rejected", kind=application.kind, region=application.region, reason=str(reason))
 
 
@@ -210,10 +207,8 @@ def give_back(
     now = ports.now()
     with ports.begin() as session:
         application, _ = _to_decide(ports, session, application_id, version=version, reviewer=reviewer)
-        _keep_remark(ports, application, remark)
         application.give_back(reason, who=reviewer.who, at=now)
-        _lapse_override(session, application, who=reviewer.who, now=now)
-        tell_refused(ports, session, application, at=now)
+        _tell_no(ports, session, application, remark, reviewer=reviewer, now=now)
     log.info("review.returned", kind=application.kind, region=application.region, reason=str(reason))
 
 
@@ -254,7 +249,7 @@ def tell_overdue(ports: Ports) -> int:
         late = session.scalars(
             select(EnrollmentApplication)
             .where(
-                EnrollmentApplication.state.in_((ApplicationState.SUBMITTED, ApplicationState.UNDER_REVIEW)),
+                EnrollmentApplication.state.in_(WAITING_STATES),
                 EnrollmentApplication.due_at < now,
                 # In the question, not after it: or the oldest ones, long told, would fill every batch.
                 not_told_of_delay(),
@@ -315,10 +310,15 @@ def _refuse_unless_overridden(session: Session, application: EnrollmentApplicati
         )
 
 
-def _keep_remark(ports: Ports, application: EnrollmentApplication, remark: str | None) -> None:
+def _tell_no(
+    ports: Ports, session: Session, application: EnrollmentApplication, remark: str | None, *, reviewer: Reviewer, now: datetime
+) -> None:
+    """What follows from either no: the remark is kept, what was asked of a second person lapses, and the applicant is told."""
     said = (remark or "").strip()[:LONGEST_REMARK]
     place = EnrollmentApplication.remark_place(application.id)
     application.remark_sealed = ports.seals.seal(said, place=place) if said else None
+    _lapse_override(session, application, who=reviewer.who, now=now)
+    tell_refused(ports, session, application, at=now)
 
 
 def _lapse_override(session: Session, application: EnrollmentApplication, *, who: str, now: datetime) -> None:
@@ -343,10 +343,6 @@ def _open_declared(
     return open_personal(ports, session, application, *columns, purpose="review_look", who=reviewer.who, now=now)
 
 
-def _is_waiting(application: EnrollmentApplication) -> bool:
-    return application.state in (ApplicationState.SUBMITTED, ApplicationState.UNDER_REVIEW)
-
-
 def _obstacle(fault: BusinessError) -> Obstacle:
     return Obstacle(code=fault.code, title=fault.title, detail=fault.said, may_be_overridden=fault.code in MAY_BE_OVERRIDDEN)
 
@@ -360,10 +356,3 @@ def _override_view(row: ReviewOverride) -> OverrideView:
         asked_by=row.asked_by,
         decided_by=row.decided_by,
     )
-
-
-def _steps(session: Session, application: EnrollmentApplication) -> list[Step]:
-    moves = session.scalars(
-        select(Move).where(Move.noun == EnrollmentApplication.MOVES.noun, Move.row_id == str(application.id)).order_by(Move.id)
-    )
-    return [Step(what=move.why, at=move.at, who=move.who) for move in moves]

@@ -104,9 +104,7 @@ def covers(ports: Ports, mine: Scope, theirs: Scope) -> bool:
     if mine.agency is not None:
         return mine == theirs
     region = known_regions(ports).get(theirs.region or "")
-    while region is not None and region.code != mine.region:
-        region = region.parent
-    return region is not None
+    return region is not None and region.lies_in(mine.region)
 
 
 def known_regions(ports: Ports) -> dict[str, Region]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import func, select
 
 from models.staff import StaffAct
+from services import networks
 from services.staff_errors import TooManyStaffSignIns
 
 if TYPE_CHECKING:
@@ -44,16 +44,9 @@ COMMAND_LINE: Final = Origin(address="-", request_id="-")
 
 
 def network_of(address: str) -> str:
-    """What is counted together: the IPv4 address itself, or the /64 of an IPv6 one, since a household has that many."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return "-"
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.ip_network((parsed, 64), strict=False))
-    return str(parsed)
+    """What tries are counted by; `-` where it is no address."""
+    found = networks.address_of(address)
+    return "-" if found is None else networks.network_of(found)
 
 
 def note(session: Session, *, who: str, act: str, origin: Origin, now: datetime, subject: str = "", result: str = DONE) -> None:

@@ -26,7 +26,7 @@ from services import assessment, journal, orders
 from services.consents import give_consent, notice_texts
 from services.inbox import receive
 from services.insured_persons import add_self
-from services.people import mask_name, parse_id_number
+from services.people import mask_name, parse_persons_number
 from services.settlement import settle
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class World:
             name_masked=mask_name(name),
             id_number_sealed=seals.seal(number, place=Person.id_number_place(row_id)),
             id_number_index=seals.index("id_number", number),
-            id_number_masked=parse_id_number(number, today=self.ports.today()).masked,
+            id_number_masked=parse_persons_number(number, today=self.ports.today()).masked,
             created_at=self.ports.now(),
         )
         with self.ports.begin() as session:

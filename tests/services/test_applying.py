@@ -165,6 +165,14 @@ def test_what_is_changed_after_handing_in_is_checked_again(world, ports):
 # --- Xinjiang: 保存 is 提交
 
 
+def test_whoever_has_an_old_foreign_residence_card_applies_as_everybody_does(world, ports):
+    account = in_xinjiang(world, world.person(name="AIGERIM SAPAR", id_number="KAZ110090123105"))
+    draft = begin(world, account)
+    lay_papers(world, draft, *XINJIANG_PAPERS)
+
+    assert submit(world, account, draft).state == "SUBMITTED"
+
+
 def test_a_new_enrolment_in_xinjiang_is_submitted_by_saving(world, ports):
     account = in_xinjiang(world)
     draft = begin(world, account, choices=(Choice(insurance_type="110", declared_wage_fen=600_000),))
