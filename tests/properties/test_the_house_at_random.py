@@ -20,6 +20,7 @@ from sqlalchemy import text
 from config.months import YearMonth
 from models.base import IllegalMove
 from models.bills import ContributionBill
+from models.enrollments import Enrollment
 from models.identity import FaceCheck, IdentityVerification
 from models.orders import PaymentOrder
 from models.payments import Payment
@@ -47,7 +48,10 @@ EXPECTED_REFUSALS = {
     "ORDER_CANNOT_BE_CANCELLED",
     "PAYMENT_REFUSED",
 }
-MAPS = {model.MOVES.noun: model.MOVES for model in (ContributionBill, PaymentOrder, Payment, IdentityVerification, FaceCheck)}
+MAPS = {
+    model.MOVES.noun: model.MOVES
+    for model in (Enrollment, ContributionBill, PaymentOrder, Payment, IdentityVerification, FaceCheck)
+}
 
 NEVER = {
     "an order's lines, its total and its payment's amount are one sum": """
@@ -110,8 +114,9 @@ STATES_NOW = text("""
     SELECT 'contribution_bill' AS noun, id::text AS row_id, state FROM contribution_bills
     UNION ALL SELECT 'payment_order', id::text, state FROM payment_orders
     UNION ALL SELECT 'payment', id::text, state FROM payments WHERE origin = 'ORDER'
+    UNION ALL SELECT 'enrollment', id::text, state FROM enrollments
 """)
-BORN = {"contribution_bill": "UNPAID", "payment_order": "CREATED", "payment": "CREATED"}
+BORN = {"contribution_bill": "UNPAID", "payment_order": "CREATED", "payment": "CREATED", "enrollment": "ACTIVE"}
 
 
 class House(RuleBasedStateMachine):
