@@ -49,7 +49,9 @@ class SignInIn(Given):
 class AccountOut(Schema):
     id = String(required=True)
     miniprogram = String(required=True)
-    verified = Boolean(required=True)
+    verified = Boolean(
+        required=True, metadata={"description": "身份是否核验过；撤回《实名认证信息使用说明》的同意后仍为真，而按钮全部停用"}
+    )
     name = String(required=True, allow_none=True, metadata={"description": "已脱敏"})
     id_number = String(required=True, allow_none=True, metadata={"description": "已脱敏"})
     phone = String(required=True, allow_none=True, metadata={"description": "已验证的手机号码，已脱敏"})

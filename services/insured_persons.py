@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from config.clock import day_start
 from config.rulebook import Capability
+from models.accounts import Account
 from models.base import new_id
 from models.insured_persons import InsuredPerson, PayerBlock, PersonLookup
 from models.people import Person
@@ -25,11 +26,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from models.accounts import Account
     from services.ports import Ports
 
 PERSONS_A_DAY: Final = 5
-"""Distinct people one account may add in a Beijing day (domain §5.7)."""
+"""Distinct people that somebody may add in a Beijing day, by all their accounts together (domain §5.7)."""
 ONE_OFF_LIFE: Final = timedelta(hours=24)
 
 
@@ -74,9 +74,9 @@ def add_insured_person(ports: Ports, *, account: Account, named: Named, relation
     with ports.begin() as session:
         refuse_taken_back(session, account_id=account.id, purpose="REAL_NAME", hold=True)
         require_consent(session, account_id=account.id, purpose="PROXY_PAYMENT", hold=True)
-        one_at_a_time(session, str(account.id), id_index.hex())
+        one_at_a_time(session, str(account.person_id), id_index.hex())
         refuse_guessed_number(session, id_index=id_index, now=now)
-        _refuse_probing(session, account=account, id_index=id_index, now=now)
+        _refuse_probing(session, person_id=account.person_id, id_index=id_index, now=now)
         person = session.scalar(select(Person).where(Person.id_number_index == id_index))
         # Compared whether there is somebody or not, so that the time tells nothing either.
         hit = ports.seals.same(person.name_index if person else b"\0" * len(name_index), name_index) and person is not None
@@ -92,8 +92,9 @@ def add_insured_person(ports: Ports, *, account: Account, named: Named, relation
     return found
 
 
-def _refuse_probing(session: Session, *, account: Account, id_index: bytes, now: datetime) -> None:
-    mine = select(PersonLookup).where(PersonLookup.account_id == account.id)
+def _refuse_probing(session: Session, *, person_id: uuid.UUID, id_index: bytes, now: datetime) -> None:
+    """Counted over all accounts of whoever asks: a second platform buys no more tries."""
+    mine = select(PersonLookup).join(Account, Account.id == PersonLookup.account_id).where(Account.person_id == person_id)
     hits = set(
         session.scalars(
             mine.with_only_columns(PersonLookup.id_number_index).where(PersonLookup.hit, PersonLookup.at >= day_start(now))

@@ -19,7 +19,7 @@ from services.errors import (
     TooManyLookups,
 )
 from services.insured_persons import Named, add_insured_person, list_insured_persons, remove_insured_person
-from tests.factories import an_id_number
+from tests.factories import ALIPAY, an_id_number
 
 DOTS = "·•・‧．.●"
 
@@ -122,6 +122,27 @@ def test_five_people_a_day_and_known_ones_again(world, clock):
     assert add(world, account, "李小红", numbers[5])
 
 
+def test_a_second_platform_buys_no_more_people_and_no_more_misses(world, clock):
+    holder = world.person()
+    phone, other = world.account(holder), world.account(holder, miniprogram=ALIPAY)
+    for account in (phone, other):
+        world.agree(account, "PROXY_PAYMENT")
+    numbers = [known(world, at) for at in range(1, 7)]
+    for at, number in enumerate(numbers[:5]):
+        add(world, (phone, other)[at % 2], "李小红", number)
+
+    with pytest.raises(TooManyLookups):
+        add(world, other, "李小红", numbers[5])
+    clock.move(days=1)
+
+    for at in range(20):
+        with pytest.raises(PersonNotMatched):
+            add(world, (phone, other)[at % 2], "李小红", an_id_number(at + 10, born="19800101"))
+    for account in (phone, other):
+        with pytest.raises(TooManyLookups):
+            add(world, account, "李小红", numbers[0])
+
+
 def test_twenty_misses_lock_the_account_for_a_week_even_for_right_names(world, clock):
     account, number = payer(world), known(world, 1)
     for at in range(20):
@@ -153,15 +174,22 @@ def test_ten_misses_about_one_person_from_anybody_stop_the_guessing_for_the_day(
 
 
 def a_crowd(world, count: int) -> list[Account]:
-    """Accounts by the thousand, copied in the database from one that may look people up."""
+    """Accounts by the thousand, each of somebody else, copied in the database from one that may look people up."""
     first = payer(world)
     with world.ports.begin() as session:
-        given = {"id": first.id, "count": count}
+        given = {"id": first.id, "holder": first.person_id, "count": count}
         session.execute(
             text("""
+                WITH holders AS (
+                    INSERT INTO persons (id, name_sealed, name_index, name_masked, id_number_sealed, id_number_index,
+                                         id_number_masked, created_at)
+                    SELECT gen_random_uuid(), name_sealed, name_index, name_masked, id_number_sealed, sha256(n::text::bytea),
+                           id_number_masked, created_at
+                    FROM persons, generate_series(1, :count) AS n WHERE id = :holder
+                    RETURNING id)
                 INSERT INTO accounts (id, miniprogram, subject_sealed, subject_index, person_id, elder_mode, created_at)
-                SELECT gen_random_uuid(), miniprogram, subject_sealed, sha256(n::text::bytea), person_id, false, created_at
-                FROM accounts, generate_series(1, :count) AS n WHERE id = :id"""),
+                SELECT gen_random_uuid(), miniprogram, subject_sealed, sha256(holders.id::text::bytea), holders.id, false, created_at
+                FROM accounts, holders WHERE accounts.id = :id"""),
             given,
         )
         session.execute(
