@@ -38,7 +38,10 @@ BATCH = 400
 
 
 def settle(ports: Ports, *, payment_no: str | None = None, limit: int = BATCH) -> int:
-    """Settle waiting notices, of one payment or of all; answers how many it took. Notices another process holds are left to it."""
+    """Settle waiting notices, of one payment or of all; answers how many it took.
+
+    Of all: notices that another process holds are left to it. Of one payment: they are waited for.
+    """
     try:
         return _settle_together(ports, payment_no=payment_no, limit=limit)
     except DISAGREEMENTS as fault:

@@ -112,7 +112,7 @@ class Held:
 NOTICES = """
     SELECT id, merchant_account, miniprogram, kind, payment_no, provider_payment_no, amount_fen, currency, happened_at,
            refund_no, provider_refund_no, refund_fen, refunded_total_fen, received_at
-    FROM notices WHERE state = 'WAITING' {which} ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+    FROM notices WHERE state = 'WAITING' {which} ORDER BY id LIMIT :limit FOR UPDATE {skip}
 """
 PAYMENTS = text("""
     SELECT id, payment_no, order_id, channel, merchant, amount_fen, state, provider_payment_no, paid_at, refunded_fen
@@ -135,14 +135,17 @@ REFUNDS = text("SELECT payment_id, refund_no FROM refunds WHERE payment_id = ANY
 
 
 def read_batch(session: Session, *, limit: int, payment_no: str | None = None, notice_id: uuid.UUID | None = None) -> Held:
-    """Read and lock a batch. Notices that another settler holds are skipped; payments, orders and bills are waited for."""
+    """Read and lock a batch. Notices that another settler holds are skipped; payments, orders and bills are waited for.
+
+    Who asks for one payment waits for its notices as well: they want to know what became of it, not that somebody is at it.
+    """
     connection = session.connection()
-    which, given = "", dict[str, Any](limit=limit)
+    which, skip, given = "", "SKIP LOCKED", dict[str, Any](limit=limit)
     if payment_no is not None:
-        which, given = "AND payment_no = :payment_no", {"limit": limit, "payment_no": payment_no}
+        which, skip, given = "AND payment_no = :payment_no", "", {"limit": limit, "payment_no": payment_no}
     elif notice_id is not None:
         which, given = "AND id = :notice_id", {"limit": limit, "notice_id": notice_id}
-    notices = [WaitingNotice(*row) for row in connection.execute(text(NOTICES.format(which=which)), given).all()]
+    notices = [WaitingNotice(*row) for row in connection.execute(text(NOTICES.format(which=which, skip=skip)), given).all()]
     held = Held(notices, {}, {}, {}, {})
     if notices:
         _read_payments(connection, held)

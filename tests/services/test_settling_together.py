@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 
 import pytest
 
 from services import orders
 from services.settlement import settle
+from services.settlement_read import read_batch
 from tests.factories import ALIPAY
 
 
@@ -62,6 +64,35 @@ def test_settlers_and_payers_who_order_and_cancel_at_once_never_lose_a_month(wor
     assert faults == []
     assert [world.read_order_row(order.order_no).state for _, order in stories] == ["PAID"] * 3 + ["CLOSED"] * 3
     assert sorted(world.bill_states()) == ["PAID"] * 3 + ["UNPAID"] * 3
+
+
+def test_who_asks_for_one_payment_waits_for_whoever_is_at_it(world, ports):
+    _, order = world.order()
+    world.hear(world.paid_news(order))
+    held, go_on, seen = threading.Event(), threading.Event(), []
+
+    def slow_settler():
+        with ports.begin() as session:
+            read_batch(session, limit=10)
+            held.set()
+            go_on.wait(10)
+
+    def reader():
+        seen.append(settle(ports, payment_no=order.payment_no))
+
+    threads = [threading.Thread(target=slow_settler), threading.Thread(target=reader)]
+    threads[0].start()
+    assert held.wait(10)
+    assert settle(ports) == 0
+    threads[1].start()
+    time.sleep(0.2)
+    assert seen == []
+    go_on.set()
+    for thread in threads:
+        thread.join()
+
+    assert seen == [1]
+    assert world.read_payment(order.payment_no).state == "SUCCEEDED"
 
 
 @pytest.mark.parametrize("together", [True, False])
