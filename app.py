@@ -35,6 +35,8 @@ from config.settings import Miniprogram, Settings, SettingsFault, load_partners,
 from providers.alipay.client import AlipayClient
 from providers.alipay.face import AlipayFace
 from providers.alipay.login import AlipayLogin
+from providers.alipay.messages import AlipayMessages
+from providers.alipay.messages import template_faults as alipay_template_faults
 from providers.alipay.pay import AlipayPay
 from providers.aliyun import identity as aliyun_identity
 from providers.aliyun import sms as aliyun_sms
@@ -72,7 +74,7 @@ if TYPE_CHECKING:
 
     from config.rulebook import Rulebook
     from config.settings import Partners
-    from providers.protocols import FaceProvider, LoginProvider, MessageProvider, PaymentProvider
+    from providers.protocols import FaceProvider, LoginProvider, MessageEventProvider, MessageProvider, PaymentProvider
 
 DOORS = {"miniprogram_api": miniprogram_api.door, "console": console.door, "webhooks": webhooks.door}
 LARGEST_BODY_BYTES = 64 * 1024
@@ -159,6 +161,7 @@ def build_ports(settings: Settings, *, statement_seconds: int = 30, while_rebuil
     payments: dict[str, PaymentProvider] = {}
     faces: dict[str, FaceProvider] = {}
     messengers: dict[str, MessageProvider] = {}
+    message_events: dict[str, MessageEventProvider] = {}
     # One line a provider: it holds the pooled connections and the bound on calls at once.
     wechat_api = Line(provider="wechat", base_url=settings.wechat_api_url)
     wechat_pay = Line(provider="wechat-pay", base_url=settings.wechat_pay_url)
@@ -171,12 +174,13 @@ def build_ports(settings: Settings, *, statement_seconds: int = 30, while_rebuil
             api = WeChatOpenApi(line=wechat_api, app_id=program.app_id, app_secret=secret(settings, program.app_secret_file))
             logins[code], faces[code] = WeChatLogin(api=api), WeChatFace(api=api)
             if program.message_token_file is not None:
-                messengers[code] = _wechat_messages(settings, program, api=api)
+                messengers[code] = message_events[code] = _wechat_messages(settings, program, api=api)
             if program.merchant is not None:
                 payments[code] = _wechat_pay(settings, partners, program, line=wechat_pay, notify_url=notify_url)
         elif program.platform == "alipay":
             client = _alipay(settings, program, line=alipay)
             logins[code], faces[code] = _alipay_login(settings, program, client=client), AlipayFace(client=client)
+            messengers[code] = AlipayMessages(client=client, templates=program.subscribe_templates)
             if program.merchant is not None:
                 payments[code] = AlipayPay(client=client, seller_id=program.merchant, notify_url=notify_url)
         else:
@@ -196,6 +200,7 @@ def build_ports(settings: Settings, *, statement_seconds: int = 30, while_rebuil
         payments=payments,
         faces=faces,
         messengers=messengers,
+        message_events=message_events,
         names=AliyunNames(line=identity_line),
         cards=AliyunCards(line=identity_line),
         sms=AliyunSms(line=sms_line, sign_name=partners.aliyun.sms_sign_name or "", templates=partners.aliyun.sms_templates),
@@ -260,10 +265,16 @@ def _check_messages(partners: Partners) -> None:
     faults = [
         fault
         for code, program in partners.miniprograms.items()
-        for fault in (*template_faults(code, program), *field_faults(code, program.subscribe_templates))
+        for fault in (*template_faults(code, program), *_platform_faults(code, program))
     ]
     if faults:
         raise SettingsFault("\n".join(faults))
+
+
+def _platform_faults(code: str, program: Miniprogram) -> list[str]:
+    if program.platform == "alipay":
+        return alipay_template_faults(code, program.subscribe_templates)
+    return field_faults(code, program.subscribe_templates)
 
 
 def _wechat_messages(settings: Settings, program: Miniprogram, *, api: WeChatOpenApi) -> WeChatMessages:

@@ -108,6 +108,7 @@ def _assess(url: str, folder: Path) -> tuple[int, float, float]:
         payments={},
         faces={},
         messengers={},
+        message_events={},
         # Assessment asks nobody for a name, a card or a message.
         names=None,  # type: ignore[arg-type]
         cards=None,  # type: ignore[arg-type]

@@ -128,11 +128,11 @@ class _Entry(BaseModel):
 
 
 class SubscribeTemplate(_Entry):
-    """A template of WeChat's subscribe messages, for one key of ours."""
+    """A template of a platform's subscribe messages, for one key of ours."""
 
     template_id: str = Field(min_length=1, max_length=128)
     fields: dict[str, str] = Field(min_length=1)
-    """Their field (`thing1`, `amount2`) → our fact, or `title`, or `at`."""
+    """Their field (WeChat `thing1`, `amount2`; Alipay `keyword1`, `keyword2`) → our fact, or `title`, `text`, `at`."""
     page: str | None = None
     """Where a tap on the message leads, such as `pages/messages/index`."""
 
@@ -155,7 +155,7 @@ class Miniprogram(_Entry):
     message_aes_key_file: str | None = None
     """WeChat: the EncodingAESKey of its message push, 43 letters and digits. The mode there must be 安全模式, JSON or XML."""
     subscribe_templates: dict[str, SubscribeTemplate] = Field(default_factory=dict)
-    """WeChat: the key of a message of ours → `template_id`, `fields` (their field → our fact, or `title`, or `at`) and perhaps `page`. What has none can be read in the mini-program."""
+    """WeChat and Alipay: the key of a message of ours → `template_id`, `fields` (their field → our fact, or `title`, `text`, `at`) and `page` (at WeChat perhaps). What has none can be read in the mini-program."""
     miniprogram_state: str = Field("formal", pattern="^(formal|trial|developer)$")
     """WeChat: which version of the mini-program a tap on a pushed message opens: `formal`, or for tests on real phones `trial` or `developer`."""
     alipay_aes_key_file: str | None = None

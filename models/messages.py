@@ -75,7 +75,7 @@ class Message(Stateful, Base):
     next_try_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
     way: Mapped[str | None]
-    """How it goes out: sms, alipay_template, or wechat_subscription, whose first attempt also took the allowance that it uses.
+    """How it goes out: sms, alipay_template (neither is tried again unless it surely did not go out), or wechat_subscription, whose first attempt also took the allowance that it uses.
 
     Nothing where it can only be read in the mini-program, or where it is known that the last attempt did not go out.
     """

@@ -254,15 +254,24 @@ class MessageEvent:
 
 
 class MessageProvider(Protocol):
-    """One mini-program's messages: those that go out to its users, and the events that come in about them."""
+    """One mini-program's messages that go out to its users."""
+
+    way: str
+    """As a message's row holds it."""
+    counts_allowances: bool
+    """Whether its platform pushes us each yes, and we count them (WeChat). Where it does not, `send` asks it each time (Alipay)."""
 
     def template_of(self, key: str) -> str | None:
         """The platform's own id of the template for a key of ours; None where there is none. No call is made."""
 
     def send(self, subject: str, *, key: str, words: Mapping[str, str]) -> Delivery:
         """Push one message whose key has a template. `words`: its facts in words, cut here to what the platform's fields hold.
-        Raises ProviderRefused (template, field or receiver are not as they have them), or ProviderUnreachable (it may be out).
+        Raises ProviderRefused (template, field or receiver are not as they have them), NotSent, or ProviderUnreachable (it may be out).
         """
+
+
+class MessageEventProvider(Protocol):
+    """What one mini-program's platform pushes to us about messages."""
 
     def echo(self, query: Mapping[str, str], *, now: datetime) -> str:
         """What proves that our address is ours, once theirs is proven. Raises BadSignature and nothing else; never calls out."""

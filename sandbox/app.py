@@ -11,6 +11,7 @@ from sandbox import (
     alipay_bills,
     alipay_gateway,
     alipay_identity,
+    alipay_messages,
     alipay_trade,
     alipay_words,
     aliyun,
@@ -90,7 +91,9 @@ def create_sandbox(
     ):
         app.register_blueprint(make.blueprint(core))
     app.register_blueprint(
-        alipay_gateway.blueprint(core, alipay_trade.METHODS | alipay_identity.METHODS | alipay_bills.METHODS)
+        alipay_gateway.blueprint(
+            core, alipay_trade.METHODS | alipay_identity.METHODS | alipay_bills.METHODS | alipay_messages.METHODS
+        )
     )
     app.register_blueprint(aliyun.blueprint(core, aliyun_actions.ACTIONS))
     app.register_blueprint(page.blueprint())

@@ -124,7 +124,10 @@ class Sandbox:
         self._ask("POST", "/message-quotas", {"subject": subject, "template": template, "left": left})
 
     def subscribe(self, subject: str, choices: dict[str, str], *, where: str = "popup", written: str = "json") -> None:
-        """Answer wx.requestSubscribeMessage as this user, or (where="settings") change it there: template → accept, reject or ban."""
+        """Answer wx.requestSubscribeMessage as this user, or (where="settings") change it there: template → accept, reject or ban.
+
+        At Alipay my.requestSubscribeMessage: template → accept (one message), always (a long-term one) or reject.
+        """
         self._ask("POST", "/subscriptions", {"subject": subject, "choices": choices, "where": where, "written": written})
 
     def make_bills_at_once(self, *, wanted: bool = True) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from flask import Blueprint, Response, jsonify
 
-from sandbox import faults, users
+from sandbox import alipay_messages, faults, users
 from sandbox.control import BadOrderError, asked, complain, guard, needed
 from sandbox.core import digits, letters
 from sandbox.faults import Target
@@ -82,8 +82,10 @@ def tell_sent(core: Core, db: Db, *, app_id: str, subject: str, template: str, m
 def choose(core: Core, given: dict[str, Any]) -> int:
     """The user answers wx.requestSubscribeMessage (popup), or changes the settings; answers how many templates that was about."""
     user = core.store.row("SELECT * FROM users WHERE subject = ?", needed(given, "subject"))
-    if user is None or user["platform"] != "wechat":
-        raise users.UnknownError("no such user at WeChat")
+    if user is None:
+        raise users.UnknownError("no such user")
+    if user["platform"] == "alipay":
+        return _choose_at_alipay(core, user["subject"], given.get("choices"))
     choices, is_popup, written = given.get("choices"), given.get("where", "popup") == "popup", given.get("written", "json")
     if not isinstance(choices, dict) or not choices or not set(map(str, choices.values())) <= CHOICES:
         raise BadOrderError(f"choices is an object: template → one of {', '.join(sorted(CHOICES))}")
@@ -107,6 +109,16 @@ def choose(core: Core, given: dict[str, Any]) -> int:
         )
     core.courier.wake()
     return len(items)
+
+
+def _choose_at_alipay(core: Core, subject: str, choices: object) -> int:
+    """At Alipay nobody is told: whoever wants to know how a user stands to a template has to ask."""
+    if not isinstance(choices, dict) or not choices or not set(map(str, choices.values())) <= alipay_messages.CHOICES:
+        raise BadOrderError(f"choices is an object: template → one of {', '.join(sorted(alipay_messages.CHOICES))}")
+    with core.store.transaction() as db:
+        for template, choice in choices.items():
+            alipay_messages.allow(db, subject, str(template), choice=str(choice))
+    return len(choices)
 
 
 def _allow(db: Db, subject: str, template: str, *, choice: str, is_popup: bool) -> None:

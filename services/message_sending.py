@@ -1,11 +1,12 @@
 """Sending: what waits is pushed to the phone where its owner said yes to that, and given up at once where nobody did.
 
 One message goes out one way. What the office owes an answer to (BY_SMS) goes by SMS where the phone is proven and its consent stands;
-everything else, and whoever has no proven phone, by the mini-program where that was allowed. WeChat asks its user for each template,
-and one yes is one message: that yes is the consent for a push, and our own record of it is the allowance (services/message_events.py).
+everything else, and whoever has no proven phone, by the mini-program where that was allowed. Both platforms ask their users for each
+template, and that yes is the consent for a push. WeChat tells us each yes, and one is one message: our record of it is the allowance
+(services/message_events.py). Alipay tells nobody, and is asked before each push, by its adapter.
 
-Nothing goes out twice. An SMS whose attempt has no known end is not sent again; it can be read in the mini-program, and staff see it
-among those given up (`canbao messages given-up`).
+Nothing goes out twice. An SMS or an Alipay message whose attempt has no known end is not sent again (at WeChat the allowance bounds
+it); it can be read in the mini-program, and staff see it among those given up (`canbao messages given-up`).
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ log = logger(__name__)
 
 WHO: Final = "send_messages"
 WECHAT_SUBSCRIPTION: Final = "wechat_subscription"
+ALIPAY_TEMPLATE: Final = "alipay_template"
 SMS: Final = "sms"
+ONLY_ONCE: Final = frozenset({SMS, ALIPAY_TEMPLATE})
+"""Ways on which nothing bounds how often the same message arrives: an attempt with no known end is the last."""
 BY_SMS: Final = frozenset(key for key in MessageKey if key.startswith("application."))
 """The receiving agency answers by SMS (R-CZ-36)."""
 TRY_AGAIN_AFTER: Final = tuple(timedelta(minutes=minutes) for minutes in (2, 10, 30, 120, 360))
@@ -66,7 +70,7 @@ class Why(StrEnum):
     UNKNOWN = "unknown_message"
     """Of a key or facts that this release has no words for."""
     UNREACHABLE = "unreachable"
-    """No answer to any attempt, or none to the only attempt of an SMS: it may have gone out."""
+    """No answer to any attempt, or none to the only attempt on a way of ONLY_ONCE: it may have gone out."""
     BUSY = "busy"
     """Every attempt was refused for the moment: it did not go out."""
 
@@ -153,7 +157,7 @@ def _way_for(ports: Ports, session: Session, message: Message, account: Account,
         return Why.ACCOUNT_CLOSED
     if told is None:
         return Why.UNKNOWN
-    if message.way == SMS:
+    if message.way in ONLY_ONCE:
         # Claimed once, and nobody wrote how it ended.
         return Why.UNREACHABLE
     if message.tries >= MOST_TRIES:
@@ -163,13 +167,14 @@ def _way_for(ports: Ports, session: Session, message: Message, account: Account,
         return _claimed(message, account, told, way=SMS, subject=phone, template=message.template, now=now)
     messenger = ports.messengers.get(account.miniprogram)
     template = messenger.template_of(message.template) if messenger is not None else None
-    if template is None:
+    if messenger is None or template is None:
         return Why.NO_WAY
     subject = ports.seals.open(account.subject_sealed, place=Account.subject_place(account.id))
     # Tried before, it still holds the allowance of its first attempt.
-    if message.way is None and not _take_allowance(session, account_id=account.id, platform_template=template, now=now):
+    needs_one = messenger.counts_allowances and message.way is None
+    if needs_one and not _take_allowance(session, account_id=account.id, platform_template=template, now=now):
         return Why.NO_WAY
-    return _claimed(message, account, told, way=WECHAT_SUBSCRIPTION, subject=subject, template=template, now=now)
+    return _claimed(message, account, told, way=messenger.way, subject=subject, template=template, now=now)
 
 
 def _goes_by_sms(ports: Ports, session: Session, message: Message, account: Account) -> bool:
@@ -220,17 +225,17 @@ def _push(ports: Ports, letter: Letter, complained: set[tuple[str, str, str]]) -
         delivery = _send_sms(ports, letter) if letter.way == SMS else _send_push(ports, letter)
     except ProviderUnreachable as silence:
         log.warning("message.not_answered", message=letter.id, way=letter.way, tries=letter.tries)
-        if letter.way != SMS:
+        if letter.way not in ONLY_ONCE:
             return _try_again(ports, letter, then=Allowance.USED)
         if isinstance(silence, NotSent):
-            return _try_sms_again(ports, letter)
+            return _try_again_unsent(ports, letter)
         _end(ports, letter, why=Why.UNREACHABLE, allowance=Allowance.USED)
         return True
     except ProviderRefused as refusal:
         if not refusal.permanent:
             log.warning("message.refused_for_now", message=letter.id, refusal=refusal.code, tries=letter.tries)
-            if letter.way == SMS:
-                return _try_sms_again(ports, letter)
+            if letter.way in ONLY_ONCE:
+                return _try_again_unsent(ports, letter)
             return _try_again(ports, letter, then=Allowance.GIVE_BACK)
         about = (letter.miniprogram, letter.key, refusal.code)
         if about not in complained and refusal.code != BAD_NUMBER:
@@ -256,7 +261,7 @@ def _send_sms(ports: Ports, letter: Letter) -> Delivery:
     return Delivery.TAKEN
 
 
-def _try_sms_again(ports: Ports, letter: Letter) -> bool:
+def _try_again_unsent(ports: Ports, letter: Letter) -> bool:
     """It is known that nothing went out, and that is written down: only so is there another attempt."""
     if letter.tries >= MOST_TRIES:
         _end(ports, letter, why=Why.BUSY, allowance=Allowance.USED)

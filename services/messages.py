@@ -36,8 +36,9 @@ HOTLINE: Final = re.compile(r"[0-9]{5,8}|0[0-9]{2,3}-[0-9]{5,8}")
 """Short ones such as 12333, and a city's own. No mobile number is a hotline."""
 MOST_MONTHS: Final = 600
 PAGE: Final = 20
-TITLE, AT = "title", "at"
-"""What a platform's template may name beside the facts: the title, and when it happened."""
+TITLE, TEXT, AT = "title", "text", "at"
+"""What a platform's template may name beside the facts: the title, the whole text in the reader's manner (plainer in elder mode), and
+when it happened."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +156,7 @@ def template_faults(code: str, program: Miniprogram) -> list[str]:
         if key not in set(MessageKey):
             faults.append(f"{place}: no message has this key; there are {', '.join(sorted(MessageKey))}")
             continue
-        allowed = words_of(MessageKey(key)) | {TITLE, AT}
+        allowed = words_of(MessageKey(key)) | {TITLE, TEXT, AT}
         faults += [
             f"{place}.fields.{field}: there is no fact {fact!r}; there are {', '.join(sorted(allowed))}"
             for field, fact in template.fields.items()
@@ -193,7 +194,7 @@ class Told:
     direction: str
     """ltr or rtl."""
     words: dict[str, str]
-    """Facts in words, with `title` and `at`: what a platform's template takes."""
+    """Facts in words, with `title`, `text` and `at`: what a platform's template takes."""
 
 
 def say(message: Message, *, language: str, elder: bool) -> Told | None:
@@ -203,12 +204,13 @@ def say(message: Message, *, language: str, elder: bool) -> Told | None:
         return None
     spoken, wording = found
     words = {KINDS[name].word: KINDS[name].say(value, spoken) for name, value in message.facts.items()}
+    title, whole = wording.title.format_map(words), (wording.elder if elder else wording.text).format_map(words)
     return Told(
-        title=wording.title.format_map(words),
-        text=(wording.elder if elder else wording.text).format_map(words),
+        title=title,
+        text=whole,
         language=spoken.language,
         direction=spoken.direction,
-        words={**words, TITLE: wording.title.format_map(words), AT: _beijing(message.created_at)},
+        words={**words, TITLE: title, TEXT: whole, AT: _beijing(message.created_at)},
     )
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         DocumentProvider,
         FaceProvider,
         LoginProvider,
+        MessageEventProvider,
         MessageProvider,
         NameProvider,
         PaymentProvider,
@@ -52,7 +53,9 @@ class Ports:
     payments: Mapping[str, PaymentProvider]
     faces: Mapping[str, FaceProvider]
     messengers: Mapping[str, MessageProvider]
-    """By mini-program code; only those whose platform pushes messages, and where the keys for that are set."""
+    """By mini-program code; only those through which messages go out."""
+    message_events: Mapping[str, MessageEventProvider]
+    """By mini-program code; only those whose platform pushes events to us, and where the keys for that are set."""
     names: NameProvider
     cards: CardProvider
     sms: SmsProvider

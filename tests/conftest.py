@@ -197,9 +197,12 @@ def ports_to(database_url: str, *, rulebook, seals, clock: MovableClock) -> Iter
         },
         messengers={
             code: FakeMessages(calls=CallsOutsideTransactions())
+            if program.platform == "wechat"
+            else FakeMessages(calls=CallsOutsideTransactions(), way="alipay_template", counts_allowances=False)
             for code, program in programs.items()
-            if program.message_token_file
+            if program.message_token_file or program.platform == "alipay"
         },
+        message_events={},
         names=FakeNames(calls=CallsOutsideTransactions()),
         cards=FakeCards(calls=CallsOutsideTransactions()),
         sms=FakeSms(calls=CallsOutsideTransactions()),

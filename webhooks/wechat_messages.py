@@ -16,7 +16,7 @@ from webhooks.intake import NOTICES, SECONDS, Intake, read_letter, refuse
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from providers.protocols import MessageEvent, MessageProvider
+    from providers.protocols import MessageEvent, MessageEventProvider
     from services.message_events import Heard
     from services.ports import Ports
 
@@ -95,8 +95,8 @@ def _ports() -> Ports:
     return cast("Ports", current_app.extensions["canbao.ports"])
 
 
-def _messenger(miniprogram: str) -> MessageProvider | None:
-    return _ports().messengers.get(miniprogram)
+def _messenger(miniprogram: str) -> MessageEventProvider | None:
+    return _ports().message_events.get(miniprogram)
 
 
 def _query() -> Mapping[str, str]:

@@ -83,7 +83,10 @@ def _kind(field: str) -> str | None:
 
 
 class WeChatMessages:
-    """A MessageProvider. `token` and `aes_key` are those set under 消息推送."""
+    """A MessageProvider and a MessageEventProvider. `token` and `aes_key` are those set under 消息推送."""
+
+    way = "wechat_subscription"
+    counts_allowances = True
 
     def __init__(
         self,

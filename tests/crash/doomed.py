@@ -211,6 +211,7 @@ def build(scene: Scene, *, doomed: bool = False) -> Ports:
         messengers={
             code: wrap(BankMessages(bank=bank)) for code, program in partners.miniprograms.items() if program.message_token_file
         },
+        message_events={},
         names=wrap(BankNames(bank=bank)),
         cards=wrap(BankCards(bank=bank)),
         sms=wrap(BankSms(bank=bank)),

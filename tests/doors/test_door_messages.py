@@ -29,7 +29,7 @@ class Push:
         self.box = box
         api = WeChatOpenApi(line=Line(provider="wechat", base_url="http://127.0.0.1:9"), app_id=self.app_id(), app_secret="s")
         ours = WeChatMessages(api=api, token=TOKEN, aes_key=base64.b64decode(AES_KEY + "="))
-        ports = replace(box.ports, messengers={WECHAT: ours})
+        ports = replace(box.ports, messengers={WECHAT: ours}, message_events={WECHAT: ours})
         box.app.extensions["canbao.ports"] = box.ports = box.world.ports = ports
 
     def app_id(self, miniprogram: str = WECHAT) -> str:

@@ -12,6 +12,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 
 APP = PROGRAMS["wechat"][1]
 TEMPLATE = f"{APP}-payment-succeeded"
+ALIPAY_TEMPLATE = f"alipay-{PROGRAMS['alipay'][1]}-payment-succeeded"
 
 
 def pushed_to(town, subject, *, seconds=40):
@@ -70,3 +71,21 @@ def test_without_a_yes_nothing_is_pushed_and_all_can_be_read(town):
     assert [each for each in town.sandbox.messages() if each["receiver"] == subject_of(town, phone)] == []
     (told,) = phone.ask("GET", "/messages")["messages"]
     assert order["order_no"] in told["text"]
+
+
+def test_at_alipay_a_long_term_yes_brings_each_message_once_and_nobody_else_gets_any(town):
+    phone, nobody = town.phone("alipay"), town.phone("alipay")
+    subject = subject_of(town, phone)
+    town.sandbox.subscribe(subject, {ALIPAY_TEMPLATE: "always"})
+
+    order = pays(town, phone)
+    pays(town, nobody)
+    (message,) = pushed_to(town, subject)
+    time.sleep(8)  # longer than the worker's pause between two sweeps
+
+    values = {field: each["value"] for field, each in message["content"]["data"].items()}
+    assert (message["kind"], message["template"]) == ("alipay", ALIPAY_TEMPLATE)
+    assert values["keyword2"] == f"{order['total_fen'] // 100}.{order['total_fen'] % 100:02d}"
+    assert order["order_no"] in values["keyword4"]
+    assert len(pushed_to(town, subject)) == 1
+    assert [each for each in town.sandbox.messages() if each["receiver"] == subject_of(town, nobody)] == []

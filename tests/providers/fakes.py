@@ -19,7 +19,6 @@ from providers.protocols import (
     Delivery,
     FaceAnswer,
     FaceVerdict,
-    MessageEvent,
     NameVerdict,
     NewsKind,
     OpenedPayment,
@@ -196,6 +195,8 @@ class FakeSms(_Told):
 class FakeMessages(_Told):
     """A MessageProvider that remembers what it sent. It has a template for each key that a test names."""
 
+    way: str = "wechat_subscription"
+    counts_allowances: bool = True
     templates: dict[str, str] = field(default_factory=dict)
     """Our key → the platform's template id."""
     sent: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
@@ -211,12 +212,6 @@ class FakeMessages(_Told):
             return Delivery.NOT_WANTED
         self.sent.append((subject, key, dict(words)))
         return Delivery.TAKEN
-
-    def echo(self, query: Mapping[str, str], *, now: datetime) -> str:
-        raise BadSignature("fake")
-
-    def open_event(self, query: Mapping[str, str], raw: bytes, *, now: datetime) -> MessageEvent:
-        raise BadSignature("fake")
 
 
 @dataclass

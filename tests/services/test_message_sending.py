@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from config.seals import load_seals, new_seal_keys
 from models.messages import MessageAllowance, MessageKey
-from providers.protocols import MessageEvent, MessageWish, ProviderRefused, ProviderUnreachable
+from providers.protocols import MessageEvent, MessageWish, NotSent, ProviderRefused, ProviderUnreachable
 from services.message_events import Heard, receive_event
 from services.message_sending import MOST_TRIES, TRY_AGAIN_AFTER, _claim, send_messages
 from services.messages import list_messages, tell
@@ -269,6 +269,102 @@ def test_a_seal_that_does_not_open_holds_up_no_other_and_loses_nothing(ports, wo
 
     assert send_messages(ports) == 1
     assert [state for state, _, _ in stands(world)] == ["SENT", "SENT"]
+
+
+# --- Alipay: asked each time, nothing counted here, and nothing sent again that may have gone out
+
+
+@pytest.fixture
+def alipay(ports):
+    there = ports.messengers[ALIPAY]
+    there.templates["payment.succeeded"] = TEMPLATE
+    return there
+
+
+def test_at_alipay_it_goes_out_once_without_an_allowance_of_ours(ports, world, alipay):
+    account = waiting(world, world.account(miniprogram=ALIPAY))
+
+    assert [send_messages(ports), send_messages(ports)] == [1, 0]
+
+    assert [(subject, key) for subject, key, _ in alipay.sent] == [(subject_of(ports, account), "payment.succeeded")]
+    assert world.rows("SELECT state, way FROM messages") == [("SENT", "alipay_template")]
+    assert world.rows("SELECT * FROM message_allowances") == []
+
+
+def test_in_elder_mode_the_platforms_template_is_given_the_plain_text(ports, world, alipay):
+    plain, usual = world.account(miniprogram=ALIPAY), world.account(miniprogram=ALIPAY)
+    with ports.begin() as session:
+        session.get_one(type(plain), plain.id).elder_mode = True
+    waiting(world, plain)
+    waiting(world, usual)
+
+    send_messages(ports)
+
+    told = {subject: words["text"] for subject, _, words in alipay.sent}
+    assert told[subject_of(ports, plain)] == "交费1.00元，已收到。月份：2026年11月。请不要再交。"
+    assert len(told[subject_of(ports, usual)]) > len(told[subject_of(ports, plain)])
+
+
+def test_at_alipay_a_push_that_may_have_gone_out_is_not_tried_again_and_is_seen(ports, world, alipay, clock):
+    waiting(world, world.account(miniprogram=ALIPAY))
+    alipay.fails.append(("send", ProviderUnreachable("slow")))
+
+    assert send_messages(ports) == 1
+    clock.move(days=1)
+    assert send_messages(ports) == 0
+
+    assert stands(world) == [("GIVEN_UP", "unreachable", 1)]
+    assert alipay.sent == []
+
+
+def test_at_alipay_a_process_that_died_after_its_claim_sends_no_second_one(ports, world, alipay, clock):
+    waiting(world, world.account(miniprogram=ALIPAY))
+    assert _claim(ports)[0].way == "alipay_template"
+    clock.move(seconds=TRY_AGAIN_AFTER[0].total_seconds() + 1)
+
+    assert send_messages(ports) == 1
+
+    assert alipay.sent == []
+    assert stands(world) == [("GIVEN_UP", "unreachable", 1)]
+
+
+def test_at_alipay_what_surely_did_not_go_out_is_tried_again_and_given_up_in_the_end(ports, world, alipay, clock):
+    waiting(world, world.account(miniprogram=ALIPAY))
+    alipay.fails += [("send", NotSent("full"))] * (MOST_TRIES + 5)
+
+    for pause in TRY_AGAIN_AFTER:
+        send_messages(ports)
+        clock.move(seconds=pause.total_seconds())
+
+    assert stands(world) == [("GIVEN_UP", "busy", MOST_TRIES)]
+
+
+def test_at_alipay_whoever_did_not_subscribe_is_left_in_peace(ports, world, alipay):
+    account = waiting(world, world.account(miniprogram=ALIPAY))
+    alipay.unwilling.add(subject_of(ports, account))
+
+    send_messages(ports)
+
+    assert stands(world) == [("GIVEN_UP", "not_wanted", 1)]
+
+
+def test_a_decision_goes_to_a_proven_phone_and_not_to_the_mini_program_as_well(ports, world, alipay):
+    from services.phone_numbers import keep_phone
+
+    alipay.templates["application.approved"] = TEMPLATE
+    facts = {"case_no": "C" * 24, "kind": "NEW_ENROLLMENT", "months": [202611], "hotline": "12333"}
+    with_phone, without = world.account(miniprogram=ALIPAY), world.account(miniprogram=ALIPAY)
+    world.agree(with_phone, "PHONE")
+    with ports.begin() as session:
+        keep_phone(ports, session.get_one(type(with_phone), with_phone.id), "13800138000")
+    for account in (with_phone, without):
+        with ports.begin() as session:
+            tell(session, account_id=account.id, key=MessageKey.APPLICATION_APPROVED, facts=facts, at=ports.now())
+
+    assert send_messages(ports) == 2
+
+    assert len(ports.sms.sent) == 1
+    assert [subject for subject, _, _ in alipay.sent] == [subject_of(ports, without)]
 
 
 # --- what the platform pushes
