@@ -20,6 +20,7 @@ from config.rulebook_collection import (
     TierChangePolicy,
     TierChangePolicyKind,
 )
+from config.rulebook_documents import Document, RequiredDocuments
 from config.rulebook_facts import Status
 from config.rulebook_files import RegionFolder, RulebookFault, read_region, region_folders
 from config.rulebook_forms import (
@@ -45,15 +46,14 @@ from config.rulebook_rows import (
     CalendarYear,
     Capability,
     CapabilityRule,
-    Document,
     FixedAges,
     Hotline,
     HotlineTopic,
     HukouRule,
+    MendingTerm,
     MinimumContribution,
     Notice,
     NoticePurpose,
-    RequiredDocuments,
     RetirementChoice,
     RetirementTrack,
     ReviewTerm,
@@ -87,6 +87,7 @@ __all__ = [
     "HotlineTopic",
     "HukouRule",
     "Insurance",
+    "MendingTerm",
     "MenuEntry",
     "MenuFunction",
     "MinimumContribution",

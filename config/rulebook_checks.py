@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import combinations
 from typing import Protocol, TypeVar
 
+from config.rulebook_documents import Document, RequiredDocuments
 from config.rulebook_facts import RegionHeader, Row
 from config.rulebook_files import SHAPES
 from config.rulebook_forms import ApplicationField, ApplicationForm, ResidentScheme
@@ -14,11 +15,9 @@ from config.rulebook_rows import (
     ArrearsWindow,
     Capability,
     CapabilityRule,
-    Document,
     Hotline,
     HotlineTopic,
     PoolingAreaGroup,
-    RequiredDocuments,
 )
 
 R = TypeVar("R", bound=Row)
@@ -111,7 +110,7 @@ def _references(region: Checked) -> Iterator[str]:
                                                "name one, such as ENTRUSTED_AGENCY")  # fmt: skip
     kinds = {row.kind for row in region.all(Document)}
     for needed in region.own(RequiredDocuments):
-        for kind in sorted({kind for one in needed.sets for kind in one} - kinds):
+        for kind in sorted(set(needed.kinds) - kinds):
             yield _at(region, needed, "sets", f"no document has the kind {kind}; name one that exists, "
                                               f"such as {min(kinds, default='ID_FRONT')}")  # fmt: skip
 

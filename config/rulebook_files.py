@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from config.rulebook_collection import CollectionCalendar, TierChangePolicy
+from config.rulebook_documents import Document, RequiredDocuments
 from config.rulebook_facts import RegionHeader, Row
 from config.rulebook_forms import ApplicationField, ApplicationForm, ChangeReason, ResidentScheme
 from config.rulebook_menus import MenuEntry
@@ -28,13 +29,12 @@ from config.rulebook_rows import (
     Bank,
     CalendarYear,
     CapabilityRule,
-    Document,
     EligibilityRule,
     Hotline,
+    MendingTerm,
     MinimumContribution,
     Notice,
     PoolingAreaGroup,
-    RequiredDocuments,
     ReviewTerm,
 )
 
@@ -56,6 +56,7 @@ SHAPES: tuple[type[Row], ...] = (
     EligibilityRule,
     MinimumContribution,
     ReviewTerm,
+    MendingTerm,
     Notice,
     CalendarYear,
     MenuEntry,
@@ -71,9 +72,9 @@ EXAMPLES: dict[str, object] = {
     "address": "以当地公布为准", "allow_declared_wage": "false", "amount_yuan": '"300.00"', "application": "NEW_ENROLLMENT",
     "areas": '{"320402": 天宁区}', "authority": "tax-320400", "available": "true",
     "bank_category": '{code: "104", status: SECONDARY, source: a public code table}', "base_rounding": "WHOLE_YUAN",
-    "base_year": 2026, "base_yuan": "6000", "capability": "ENROLL", "cash": "true", "ceiling_yuan": "24762",
+    "base_year": 2026, "because": "户籍不在本市的请上传居住证", "besides": '[{kind: RESIDENCE_PERMIT, unless_hukou_prefix: "3204", because: 户籍不在本市的请上传居住证}]', "base_yuan": "6000", "capability": "ENROLL", "cash": "true", "ceiling_yuan": "24762",
     "checked_on": "2026-11-21", "code": '"320400" for a region, BOC for a bank', "counter": "ENTRUSTED_AGENCY",
-    "cutoff_day": 25, "debit_run_days": "[20, 25]",
+    "cutoff_day": 25, "days_to_mend": 30, "debit_run_days": "[20, 25]",
     "day_ends": '"17:30"', "days_off": "[{first: 2026-10-01, last: 2026-10-07}]", "default": "true", "default_plan": "changzhou-2020-medical",
     "default_track_female": "F55", "default_track_male": "M60", "division_code": '"320402"', "due_working_days": 2,
     "earlier": "{months_at_most: 36, status: VERIFIED, source: 人社部发〔2024〕94号}",
@@ -90,12 +91,12 @@ EXAMPLES: dict[str, object] = {
     "percent_of_reference_wage": 60, "phone": '"12333"', "plans": "[changzhou-2020-medical]", "platforms": "[wechat, alipay]",
     "policy": "NEXT_MONTH", "pooling_part_yuan": '"300.00"', "precision": "DAY", "province_code": '"320000"', "provisional": "false",
     "published_on": "2025-09-18", "purpose": "REAL_NAME", "rate_per_mille": 200, "reading_seconds": 10, "reference_wage_yuan": "8254",
-    "registrar": "hrss", "replaced_by": "jiangsu-2026", "residence_prefix": '"3204"', "rounding": "HALF_UP_TO_FEN",
+    "registrar": "hrss", "remind_days_before": 7, "replaced_by": "jiangsu-2026", "residence_prefix": '"3204"', "rounding": "HALF_UP_TO_FEN",
     "sets": "[[ID_FRONT, ID_BACK]]", "side": "COLLECTOR", "source": "苏人社发〔2025〕33号", "status": "VERIFIED", "step_months": 4,
     "supplement_due_on": "2026-12-31", "supplements_online": "true", "system": "XJ", "target_working_days": 1, "text": "（示例文本）", "tier": '"1"', "tiers": '[{tier: "1", label: 一档, base_yuan: 6000}]',
     "timezone": "Asia/Shanghai", "title": "职工基本医疗保险", "topic": "ENROLLMENT", "sex": "MALE", "track": "M60",
     "tracks": '[{track: M60, sex: MALE, old_age: 60, first_birth_month: "1965-01", step_months: 4, maximum_delay_months: 36}]',
-    "under": "TO_DO", "version": '"2026-11-21"', "wage_reference_year": 2024, "year": 2026,
+    "under": "TO_DO", "unless_hukou_prefix": '"3204"', "version": '"2026-11-21"', "wage_reference_year": 2024, "year": 2026,
     "after": "请到税务小程序签订协议。", "asks_insurances": "true", "consent": "BANK_ACCOUNT", "depends_on": '{key: insurance_type, values: ["110"]}',
     "earliest": 0, "fields": "[{key: mobile}]", "key": "mobile", "latest": 1, "longest": 100,
     "options": "[{value: MALE, label: 男}]", "options_from": "BANKS", "required": "true", "shown_as_chosen": "true",

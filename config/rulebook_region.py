@@ -9,6 +9,7 @@ from typing import TypeVar
 from config.months import YearMonth
 from config.rulebook_amounts import AssessmentTable, table_of_bases, table_of_fixed_amounts
 from config.rulebook_collection import EVERYWHERE, CollectionCalendar, TierChangePolicy
+from config.rulebook_documents import Document, RequiredDocuments
 from config.rulebook_facts import RegionHeader, Row, Status
 from config.rulebook_forms import ApplicationField, ApplicationForm, ChangeReason, ResidentScheme
 from config.rulebook_menus import MenuEntry
@@ -22,17 +23,16 @@ from config.rulebook_rows import (
     CalendarYear,
     Capability,
     CapabilityRule,
-    Document,
     EligibilityRule,
     FixedAges,
     Hotline,
     HotlineTopic,
     HukouRule,
+    MendingTerm,
     MinimumContribution,
     Notice,
     NoticePurpose,
     PoolingAreaGroup,
-    RequiredDocuments,
     ReviewTerm,
     StatutoryAges,
 )
@@ -240,6 +240,10 @@ class Region:
     def review_term(self, application: ApplicationKind, on: date) -> ReviewTerm:
         """Say within how many working days an application is decided; raises NoRuleInForce."""
         return self._the(ReviewTerm, application.value, on, f"review term for {application.value}")
+
+    def mending_term(self, application: ApplicationKind, on: date) -> MendingTerm:
+        """Say how long an application that was returned on that day waits; raises NoRuleInForce, and then it waits for ever."""
+        return self._the(MendingTerm, application.value, on, f"mending term for {application.value}")
 
     # Whom to ask, and where
 

@@ -107,28 +107,6 @@ class ArrearsWindow(Row):
                 return 0 <= age <= (self.months or 0)
 
 
-class Document(Row):
-    """A kind of supporting document."""
-
-    file, named_by = "documents", "kind"
-    kind: Name
-    label: Text
-    help: Text | None = None
-
-
-class RequiredDocuments(Row):
-    """The complete sets of documents for an application: any one set is enough."""
-
-    file, named_by = "required_documents", "application"
-    application: ApplicationKind
-    sets: Annotated[tuple[tuple[Name, ...], ...], Field(min_length=1)]
-
-    def missing(self, given: set[str]) -> tuple[str, ...]:
-        """List what the nearest complete set still lacks; empty when the documents are complete."""
-        lacking = [tuple(kind for kind in one if kind not in given) for one in self.sets]
-        return min(lacking, key=len)
-
-
 class Hotline(Row):
     """Whom to call; an unconfirmed number is shown with 以当地公布为准."""
 
@@ -202,6 +180,23 @@ class ReviewTerm(Row):
     def _target_comes_first(self) -> Self:
         if self.target_working_days > self.due_working_days:
             raise ValueError("target_working_days is more than due_working_days; aim earlier than you must, such as 1 of 2")
+        return self
+
+
+class MendingTerm(Row):
+    """How long an application that came back (补正) waits to be mended and handed in again; then it lapses."""
+
+    file, named_by = "mending_terms", "application"
+    application: ApplicationKind
+    days_to_mend: Annotated[int, Field(ge=1, le=366)]
+    """Whole Beijing days after the day on which it was returned; the last of them still counts."""
+    remind_days_before: Annotated[int, Field(ge=0, le=60)]
+    """How many days before the last one its applicant is reminded; 0: on the last day."""
+
+    @model_validator(mode="after")
+    def _reminds_after_the_return(self) -> Self:
+        if self.remind_days_before >= self.days_to_mend:
+            raise ValueError("remind_days_before is not less than days_to_mend; remind later than you return, such as 7 of 30")
         return self
 
 

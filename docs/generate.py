@@ -94,6 +94,10 @@ COLUMNS = {
     ),
     "TIER": ("缴费档次", "Ours, not the standard's: the tier of the plan, as 3."),
     "TIER_PLAN": ("档次方案", "Ours, not the standard's: the plan that the tier belongs to. Empty: the region's default plan."),
+    "MONTHS_ELSEWHERE": (
+        "在别处缴纳的月数",
+        "Ours, not the standard's: months of this insurance and area paid elsewhere, as by an employer. Empty: as was said before.",
+    ),
 }
 KEYS = {
     "title": "Its name, as people see it.",
@@ -138,12 +142,13 @@ FLOWS = {
 
 GOOD_ROW = {
     "AAC002": "320402199001010017", "AAC003": "张三", "AAE140": "110", "AAB301": "320402", "AAC031": "1", "AAE030": "202601",
-    "AAE031": "", "AAE180": "", "AAB034": "", "TIER": "3", "TIER_PLAN": "",
+    "AAE031": "", "AAE180": "", "AAB034": "", "TIER": "3", "TIER_PLAN": "", "MONTHS_ELSEWHERE": "84",
 }  # fmt: skip
 BAD_VALUES = [
     ("AAC002", "320402199001010019"), ("AAC002", "320402900101001"), ("AAC003", "张"), ("AAB301", "110101"), ("AAE140", "410"),
     ("AAC031", "9"), ("AAE030", ""), ("AAE030", "2026"), ("AAE031", "202512"), ("AAE180", "6000.001"), ("TIER", ""),
     ("TIER_PLAN", "nanjing"),
+    ("MONTHS_ELSEWHERE", "7.5"),
 ]  # fmt: skip
 FEED_DAY = date(2026, 11, 22)
 

@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from config.logs import logger
 from services.adjustments import adjust
+from services.application_lapsing import lapse_returned
 from services.audit_chain import chain_audit
 from services.bank_card_checks import end_silent_checks
 from services.billing_sweep import assess_what_is_missing
@@ -238,6 +239,12 @@ def tell_what_is_overdue(ports: Ports) -> int:
     """Applicants who wait longer than was promised get an apology, once; nothing is decided by time."""
     OVERDUE.set(count_overdue(ports))
     return tell_overdue(ports)
+
+
+@_sweep("lapse_returned", cron="37 1-12 * * *")
+def lapse_what_nobody_mends(ports: Ports) -> int:
+    """By day in Beijing (09:37 to 20:37): returned applications whose term is near or over; each is told, and nobody at night."""
+    return lapse_returned(ports)
 
 
 @_sweep("put_back_forgotten", cron="*/5 * * * *")

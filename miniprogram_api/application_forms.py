@@ -10,6 +10,7 @@ from apiflask.fields import Boolean, Date, Integer, List, Nested, String
 from config.rulebook import ApplicationKind
 from miniprogram_api.auth import endpoint, me, ports
 from miniprogram_api.fields import Given, Whole
+from miniprogram_api.regions import DocumentBesidesOut
 from services import application_forms
 from services.application_errors import AtPensionableAge, BelowMinimumAge, InsuranceNotOffered, PoolingAreaUnknown
 from services.errors import ConsentRequired, NotAvailableOnline, NotFound, RealNameRequired, RegionMismatch
@@ -121,6 +122,9 @@ class ApplicationFormOut(Schema):
     current = List(Nested(CurrentOut), required=True, metadata={"description": "目前的参保信息"})
     documents = List(Nested(FormDocumentOut), required=True)
     document_sets = List(List(String()), required=True, metadata={"description": "任一组齐全即可；为空：不需要材料"})
+    documents_besides = List(
+        Nested(DocumentBesidesOut), required=True, metadata={"description": "户籍在别处的，在任一组之外还要的材料"}
+    )
     first_month = String(required=True)
     last_month = String(required=True)
     default_month = String(required=True, metadata={"example": "2026-11"})

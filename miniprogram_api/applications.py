@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from apiflask import APIBlueprint, Schema
-from apiflask.fields import UUID, Boolean, DateTime, Dict, Integer, List, Nested, String
+from apiflask.fields import UUID, Boolean, Date, DateTime, Dict, Integer, List, Nested, String
 from apiflask.validators import Length, OneOf, Range
 from flask import g
 
@@ -148,6 +148,7 @@ class ApplicationDocumentOut(Schema):
 class MissingDocumentOut(Schema):
     kind = String(required=True)
     label = String(required=True)
+    because = String(required=True, allow_none=True, metadata={"description": "因所填户籍地而需要的，说明原因"})
 
 
 class TimelineStepOut(Schema):
@@ -182,6 +183,11 @@ class ApplicationOut(Schema):
     apology = String(required=True, allow_none=True)
     reason = String(required=True, allow_none=True)
     reason_text = String(required=True, allow_none=True)
+    mend_by = Date(
+        required=True,
+        allow_none=True,
+        metadata={"description": "退回补正的最后一天（北京时间），过期失效；未退回或不限期的为空"},
+    )
     what_next = String(required=True, allow_none=True)
     created_at = DateTime(required=True)
     updated_at = DateTime(required=True)

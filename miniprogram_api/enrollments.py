@@ -71,6 +71,10 @@ class EnrollmentOut(Schema):
     paid_months = Integer(required=True, metadata={"description": "支付成功的月数（含下面两项）"})
     tax_confirmed_months = Integer(required=True, metadata={"description": "税务已入库的月数"})
     posted_months = Integer(required=True, metadata={"description": "已记账的月数"})
+    months_elsewhere = Integer(
+        required=True, allow_none=True, metadata={"description": "经办机构登记的、由单位或在其他渠道缴纳的月数；未登记的为空"}
+    )
+    total_months = Integer(required=True, metadata={"description": "合计：支付成功的月数加上在别处缴纳的月数"})
     gaps = List(String(), required=True, metadata={"description": "本月以前参保而未缴的月份（本系统所知）"})
     supplement_outstanding = Boolean(required=True, metadata={"description": "有补差未缴"})
     tier_change = Nested(TierChangeTermsOut, required=True)

@@ -81,9 +81,16 @@ class DocumentOut(Schema):
     help = String(required=True, allow_none=True)
 
 
+class DocumentBesidesOut(Schema):
+    kind = String(required=True)
+    unless_hukou_prefix = String(required=True, metadata={"description": "户籍地区划以此开头的不需要", "example": "3204"})
+    because = String(required=True)
+
+
 class RequiredDocumentsOut(Schema):
     application = String(required=True)
     sets = List(List(String()), required=True, metadata={"description": "任一组齐全即可"})
+    besides = List(Nested(DocumentBesidesOut), required=True, metadata={"description": "户籍在别处的，在任一组之外还要的材料"})
 
 
 class HotlineOut(Schema):
@@ -232,7 +239,7 @@ def _required_documents(region: Region, today: date) -> Iterator[dict[str, Any]]
             needed = region.required_documents(application, today)
         except NoRuleInForce:
             continue
-        yield {"application": str(application), "sets": needed.sets}
+        yield {"application": str(application), "sets": needed.sets, "besides": needed.besides}
 
 
 def _capability(region: Region, capability: Capability, today: date) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class RetirementTrackOut(Schema):
     months_left = Integer(required=True)
     minimum_months = Integer(required=True, allow_none=True, metadata=MINIMUM)
     shortfall_months = Integer(
-        required=True, allow_none=True, metadata={"description": "按本系统的记录还差几个月；其他地区和单位缴纳的未计入"}
+        required=True, allow_none=True, metadata={"description": "按合计月数还差几个月；经办机构没有登记的未计入"}
     )
     choice = Nested(RetirementChoiceOut, required=True, allow_none=True, metadata={"description": "弹性退休；不适用时为空"})
 
@@ -46,6 +46,10 @@ class ContributionsOut(Schema):
     paid_months = Integer(required=True, metadata={"description": "支付成功的月数（含下面两项）"})
     tax_confirmed_months = Integer(required=True, metadata={"description": "税务已入库的月数"})
     posted_months = Integer(required=True, metadata={"description": "已记账的月数"})
+    months_elsewhere = Integer(
+        required=True, allow_none=True, metadata={"description": "经办机构登记的、由单位或在其他渠道缴纳的月数；未登记的为空"}
+    )
+    total_months = Integer(required=True, metadata={"description": "合计：支付成功的月数加上在别处缴纳的月数"})
     first_month = String(required=True, allow_none=True)
     last_month = String(required=True, allow_none=True)
 

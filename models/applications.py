@@ -24,7 +24,7 @@ class ApplicationKind(StrEnum):
 
 
 class ApplicationState(StrEnum):
-    """DRAFT → DOCUMENTS_READY → SUBMITTED → UNDER_REVIEW → APPROVED | REJECTED | RETURNED → SUBMITTED (domain §8.4)."""
+    """DRAFT → DOCUMENTS_READY → SUBMITTED → UNDER_REVIEW → APPROVED | REJECTED | RETURNED → SUBMITTED | LAPSED (domain §8.4)."""
 
     DRAFT = "DRAFT"
     DOCUMENTS_READY = "DOCUMENTS_READY"
@@ -36,6 +36,8 @@ class ApplicationState(StrEnum):
     APPROVED = "APPROVED"
     REJECTED = "REJECTED"
     WITHDRAWN = "WITHDRAWN"
+    LAPSED = "LAPSED"
+    """Returned, and not mended in time (config/regions, mending_terms). Another one may be made from it."""
 
 
 class DecisionReason(StrEnum):
@@ -58,6 +60,8 @@ OPEN_STATES = (_A.DRAFT, _A.DOCUMENTS_READY, _A.SUBMITTED, _A.UNDER_REVIEW, _A.R
 WAITING_STATES = (_A.SUBMITTED, _A.UNDER_REVIEW)
 """At the registrar, who has to decide."""
 EDITABLE_STATES = (_A.DRAFT, _A.DOCUMENTS_READY, _A.RETURNED)
+ENDED_UNDONE = (_A.REJECTED, _A.WITHDRAWN, _A.LAPSED)
+"""Over, and nothing came of it: its pictures are of no use, and another one may be made from its data."""
 
 
 class JointCase(Base):
@@ -94,6 +98,7 @@ class EnrollmentApplication(Stateful, Base):
         Index(None, "person_id"),
         Index(None, "copied_from_id", postgresql_where=text("copied_from_id IS NOT NULL")),
         Index(None, "joint_case_id", postgresql_where=text("joint_case_id IS NOT NULL")),
+        Index("ix_enrollment_applications_returned", "id", postgresql_where=text("state = 'RETURNED'")),
         Index(
             "ix_enrollment_applications_queue",
             "region",
@@ -118,6 +123,7 @@ class EnrollmentApplication(Stateful, Base):
             (_A.DOCUMENTS_READY, _A.WITHDRAWN): "application.withdrawn",
             (_A.SUBMITTED, _A.WITHDRAWN): "application.withdrawn",
             (_A.RETURNED, _A.WITHDRAWN): "application.withdrawn",
+            (_A.RETURNED, _A.LAPSED): "application.lapsed",
         },
     )
 
@@ -134,7 +140,7 @@ class EnrollmentApplication(Stateful, Base):
     copied_from_id: Mapped[uuid.UUID | None] = mapped_column(
         ForeignKey("enrollment_applications.id", name="fk_enrollment_applications_copied_from", ondelete="SET NULL")
     )
-    """The rejected or withdrawn one whose data were taken over."""
+    """The rejected, withdrawn or lapsed one whose data were taken over."""
     version: Mapped[int] = mapped_column(default=1)
     """Goes up with every change by the applicant: who submits or decides says which one they saw."""
 
@@ -208,6 +214,11 @@ class EnrollmentApplication(Stateful, Base):
     def withdraw(self, *, who: str, at: datetime) -> None:
         """By the applicant, until somebody reviews it."""
         self._move(ApplicationState.WITHDRAWN, who=who, at=at)
+        self.updated_at = at
+
+    def lapse(self, *, who: str, at: datetime) -> None:
+        """Nobody mended it in time: its insurances are free for another one."""
+        self._move(ApplicationState.LAPSED, who=who, at=at)
         self.updated_at = at
 
     def take_up(self, *, who: str, at: datetime) -> None:
@@ -318,7 +329,7 @@ class ApplicationDocument(Base):
     `application_id` is empty."""
     uploaded_at: Mapped[datetime]
     unused_since: Mapped[datetime | None]
-    """When it lost its use: another took its place, or the application was rejected or withdrawn. Its term counts from here."""
+    """When it lost its use: another took its place, or the application was rejected, withdrawn or lapsed. Its term counts from here."""
     erased_at: Mapped[datetime | None]
     """When the store let go of the picture."""
 

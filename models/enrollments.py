@@ -39,6 +39,7 @@ class Enrollment(Stateful, Base):
         CheckConstraint("mod(start_month, 100) BETWEEN 1 AND 12", name="start_month_is_a_month"),
         CheckConstraint("mod(end_month, 100) BETWEEN 1 AND 12", name="end_month_is_a_month"),
         CheckConstraint("tier IS NOT NULL OR declared_wage_fen IS NOT NULL", name="has_a_base"),
+        CheckConstraint("months_elsewhere >= 0", name="months_elsewhere_not_negative"),
         Index(None, "region", "insurance_type", "state"),
         Index("ix_enrollments_suspended", "id", postgresql_where=text("state = 'SUSPENDED' AND end_month IS NOT NULL")),
     )
@@ -79,6 +80,9 @@ class Enrollment(Stateful, Base):
     """First coverage month, YYYYMM, of the run of months that this row speaks of; earlier runs stand in EnrollmentPeriod."""
     end_month: Mapped[int | None]
     """First month no longer covered, YYYYMM."""
+    months_elsewhere: Mapped[int | None]
+    """How many months of this insurance and area the registrar counts that were not paid here: by an employer, at a counter, before a
+    move (R-XJ-03, R-XJ-06). Empty: the registrar has not said."""
     agency: Mapped[str | None]
     """The agency to which the person's affairs are entrusted (R-CZ-18)."""
     created_at: Mapped[datetime]

@@ -31,6 +31,10 @@ class MessageKey(StrEnum):
     """Months after the suspension were paid already: they stay, and it is said."""
     APPLICATION_REJECTED = "application.rejected"
     APPLICATION_RETURNED = "application.returned"
+    APPLICATION_LAPSES_SOON = "application.lapses_soon"
+    """Returned, and to be mended by a day that is near."""
+    APPLICATION_LAPSED = "application.lapsed"
+    """Nobody mended it in time."""
     APPLICATION_OVERDUE = "application.overdue"
     """Longer than was promised: an apology, once."""
 

@@ -46,7 +46,12 @@ LIVE_ORDERS: Final = (OrderState.CREATED, OrderState.PREPAY, OrderState.UNKNOWN)
 LIVE_PAYMENTS: Final = (PaymentState.CREATED, PaymentState.OPEN)
 INDEX_BYTES: Final = 32
 HANDED_IN: Final = (ApplicationState.SUBMITTED, ApplicationState.UNDER_REVIEW, ApplicationState.RETURNED)
-UNDECIDED: Final = (ApplicationState.DRAFT, ApplicationState.DOCUMENTS_READY, ApplicationState.WITHDRAWN)
+UNDECIDED: Final = (
+    ApplicationState.DRAFT,
+    ApplicationState.DOCUMENTS_READY,
+    ApplicationState.WITHDRAWN,
+    ApplicationState.LAPSED,
+)
 """Nobody decided on these, so nothing asks for keeping them: they go with the account."""
 
 

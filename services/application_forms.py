@@ -123,6 +123,8 @@ class FormView:
     current: list[CurrentView]
     documents: list[dict[str, Any]]
     document_sets: list[list[str]]
+    documents_besides: list[dict[str, str]]
+    """What whoever is registered elsewhere brings besides a set: `kind`, `unless_hukou_prefix`, `because`."""
     first_month: str
     last_month: str
     default_month: str
@@ -170,7 +172,7 @@ def read_form(
     known |= {"pooling_area": pooling_area or ""}
     first, last = months_of(form, today)
     asked = [each for each in form.fields if _may_be_asked(each, insurance_type)]
-    documents, sets = _documents(region, kind, today)
+    documents, sets, besides = _documents(region, kind, today)
     return FormView(
         kind=kind,
         region=region.code,
@@ -184,6 +186,7 @@ def read_form(
         current=[_current(ports, row, region, kind) for row in rows],
         documents=documents,
         document_sets=sets,
+        documents_besides=besides,
         first_month=str(first),
         last_month=str(last),
         default_month=str(YearMonth.of(today)),
@@ -305,14 +308,15 @@ def _consents(
     return told
 
 
-def _documents(region: Region, kind: ApplicationKind, today: date) -> tuple[list[dict[str, Any]], list[list[str]]]:
+def _documents(
+    region: Region, kind: ApplicationKind, today: date
+) -> tuple[list[dict[str, Any]], list[list[str]], list[dict[str, str]]]:
     try:
-        sets = [list(one) for one in region.required_documents(kind, today).sets]
+        needed = region.required_documents(kind, today)
     except NoRuleInForce:
-        return [], []
-    kinds = dict.fromkeys(kind for one in sets for kind in one)
-    told = [{"kind": each, "label": region.documents[each].label, "help": region.documents[each].help} for each in kinds]
-    return told, [one for one in sets if one]
+        return [], [], []
+    told = [{"kind": each, "label": region.documents[each].label, "help": region.documents[each].help} for each in needed.kinds]
+    return told, [list(one) for one in needed.sets if one], [each.model_dump() for each in needed.besides]
 
 
 def _current(ports: Ports, row: Enrollment, region: Region, kind: ApplicationKind) -> CurrentView:

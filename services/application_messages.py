@@ -12,7 +12,7 @@ from models.messages import Message, MessageKey
 from services.messages import tell
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
 
     from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
@@ -70,6 +70,29 @@ def tell_delay(ports: Ports, session: Session, application: EnrollmentApplicatio
     """An apology. The application is locked, and nobody was told since it was handed in."""
     facts = _facts(application, ports.rulebook.region(application.region))
     tell(session, account_id=application.account_id, key=MessageKey.APPLICATION_OVERDUE, facts=facts, at=at)
+
+
+def was_told_to_mend(session: Session, application: EnrollmentApplication) -> bool:
+    """Whether its applicant was reminded since it was returned."""
+    told = select(Message.id).where(
+        Message.account_id == application.account_id,
+        Message.template == MessageKey.APPLICATION_LAPSES_SOON,
+        Message.facts["case_no"].astext == application.case_no,
+        Message.created_at > application.decided_at,
+    )
+    return session.scalar(select(told.exists())) or False
+
+
+def tell_to_mend(ports: Ports, session: Session, application: EnrollmentApplication, *, mend_by: date, at: datetime) -> None:
+    """The last day is near. The application is locked, and nobody was told since it was returned."""
+    facts = {**_facts(application, ports.rulebook.region(application.region)), "due_on": mend_by.isoformat()}
+    tell(session, account_id=application.account_id, key=MessageKey.APPLICATION_LAPSES_SOON, facts=facts, at=at)
+
+
+def tell_lapsed(ports: Ports, session: Session, application: EnrollmentApplication, *, at: datetime) -> None:
+    """It is over, and another may be made from it."""
+    facts = _facts(application, ports.rulebook.region(application.region))
+    tell(session, account_id=application.account_id, key=MessageKey.APPLICATION_LAPSED, facts=facts, at=at)
 
 
 def _facts(application: EnrollmentApplication, region: Region) -> dict[str, Any]:

@@ -316,13 +316,17 @@ def document_kinds(session: Session, application: EnrollmentApplication) -> set[
 
 
 def missing_documents(application: EnrollmentApplication, there: set[str], *, region: Region, on: date) -> list[dict[str, Any]]:
-    """What the nearest complete set still lacks beside the papers that are there; a region without a rule for this kind asks for none. Pure."""
+    """What the nearest complete set still lacks beside the papers that are there, and why where the declared hukou asks for it.
+
+    A region without a rule for this kind asks for none. Pure.
+    """
     try:
         needed = region.required_documents(ApplicationKind(application.kind), on)
     except NoRuleInForce:
         return []
-    lacking = needed.missing(there)
-    return [{"kind": kind, "label": region.documents[kind].label} for kind in lacking]
+    besides = {each.kind: each.because for each in needed.asked_besides(application.hukou_division)}
+    lacking = needed.missing(there, hukou_division=application.hukou_division)
+    return [{"kind": kind, "label": region.documents[kind].label, "because": besides.get(kind)} for kind in lacking]
 
 
 def moves_of(session: Session, application: EnrollmentApplication) -> Sequence[Move]:

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from config.months import YearMonth
 from config.rulebook import ApplicationKind, NoRuleInForce, Submission
 from models.applications import (
+    ENDED_UNDONE,
     ApplicationDocument,
     ApplicationItem,
     ApplicationState,
@@ -17,6 +18,7 @@ from models.applications import (
     EnrollmentApplication,
 )
 from services.application_fields import options_of
+from services.application_lapsing import mend_by
 from services.application_steps import missing_documents, moves_of, own_application
 from services.personal_data import open_personal
 
@@ -42,6 +44,7 @@ STATES: Final = {
     _S.APPROVED: "审核通过",
     _S.REJECTED: "审核不通过",
     _S.WITHDRAWN: "已撤回",
+    _S.LAPSED: "逾期未补正，已失效",
 }
 KINDS: Final = {
     ApplicationKind.NEW_ENROLLMENT: "新参保",
@@ -60,6 +63,7 @@ STEPS: Final = {
     "application.rejected": "审核不通过",
     "application.returned": "退回补正",
     "application.withdrawn": "撤回申请",
+    "application.lapsed": "逾期未补正，申请失效",
 }
 """Every event of an application's road, and its beginning, as people read it. A test walks the road."""
 REASONS: Final = {
@@ -146,6 +150,8 @@ class ApplicationView:
     what_next: str | None
     created_at: datetime
     updated_at: datetime
+    mend_by: date | None
+    """Returned: the last day on which it can be handed in again; None where nothing lapses."""
     timeline: list[TimelineStep]
     """Empty in lists."""
     replayed: bool = False
@@ -235,6 +241,7 @@ def _view(
         what_next=form.after if form is not None and row.is_waiting else None,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        mend_by=mend_by(region, row),
         timeline=[],
     )
 
@@ -249,7 +256,7 @@ def _can(row: EnrollmentApplication, submission: Submission | None) -> tuple[str
             told.append("SUBMIT")
     if EnrollmentApplication.MOVES.allows(row.state, ApplicationState.WITHDRAWN):
         told.append("WITHDRAW")
-    if row.state in (ApplicationState.REJECTED, ApplicationState.WITHDRAWN):
+    if row.state in ENDED_UNDONE:
         told.append("COPY")
     return tuple(told)
 

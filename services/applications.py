@@ -15,6 +15,7 @@ from config.clock import day_start
 from config.months import YearMonth
 from config.rulebook import ApplicationKind, NoRuleInForce, Submission
 from models.applications import (
+    ENDED_UNDONE,
     ApplicationDocument,
     ApplicationState,
     EnrollmentApplication,
@@ -77,8 +78,6 @@ ROUTE: Final = "POST /applications"
 A_DAY: Final = 10
 """Applications an account may begin in a Beijing day: more than anybody's tries, too few to fill a table with."""
 OPEN_AT_ONCE: Final = 5
-_S = ApplicationState
-COPIED_FROM: Final = (_S.REJECTED, _S.WITHDRAWN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +90,7 @@ class NewApplication:
     choices: tuple[Choice, ...] | None = None
     """None: not chosen yet, or as in the one that is copied."""
     copied_from: UUID | None = None
-    """A rejected or withdrawn one of one's own, whose data are taken over."""
+    """A rejected, withdrawn or lapsed one of one's own, whose data are taken over."""
     joint_case: UUID | None = None
 
     def fingerprint(self, seals_index: bytes) -> bytes:
@@ -179,7 +178,7 @@ def _joint_case(session: Session, account: Account, new: NewApplication) -> UUID
 def _source(session: Session, account: Account, new: NewApplication) -> EnrollmentApplication:
     each = EnrollmentApplication
     mine = (each.id == new.copied_from, each.account_id == account.id, each.kind == new.kind, each.region == new.region)
-    found = session.scalar(select(each).where(*mine, each.state.in_(COPIED_FROM)))
+    found = session.scalar(select(each).where(*mine, each.state.in_(ENDED_UNDONE)))
     if found is None:
         raise NotFound
     return found
@@ -274,7 +273,8 @@ def _refuse_missing_documents(ports: Ports, session: Session, application: Enrol
     missing = missing_documents(application, there, region=region, on=ports.today())
     if missing:
         names = "、".join(each["label"] for each in missing)
-        raise DocumentsMissing(detail=f"还缺：{names}。请补齐后再点“上传”。", missing=missing)
+        why = "".join(f"{each['because']}。" for each in missing if each["because"])
+        raise DocumentsMissing(detail=f"还缺：{names}。{why}请补齐后再点“上传”。", missing=missing)
 
 
 def submit_application(ports: Ports, *, account: Account, application_id: UUID, version: int) -> ApplicationView:

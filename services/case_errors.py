@@ -24,7 +24,7 @@ class ApplicationIncomplete(BusinessError):
 
 
 class DocumentsMissing(BusinessError):
-    """Facts: `missing`: what the nearest complete set lacks, each with `kind` and `label`."""
+    """Facts: `missing`: what the nearest complete set lacks, each with `kind`, `label`, and `because` where the hukou asks for it."""
 
     code = "DOCUMENTS_MISSING"
     kind = Kind.MALFORMED

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import func, select, update
 
 from config.logs import logger
-from models.applications import ApplicationDocument, ApplicationState, EnrollmentApplication
+from models.applications import ENDED_UNDONE, ApplicationDocument, EnrollmentApplication
 from providers.protocols import ProviderUnreachable
 from services.documents import name_of
 
@@ -21,7 +21,6 @@ log = logger(__name__)
 BATCH: Final = 200
 UPLOADED_WITHIN: Final = timedelta(hours=1)
 """A picture this old has its row, or will never have one: no request lives so long."""
-WITHOUT_USE: Final = (ApplicationState.REJECTED, ApplicationState.WITHDRAWN)
 UUID_DIGITS: Final = 36
 
 
@@ -59,7 +58,7 @@ def erase_pictures(ports: Ports, *, batch: int = BATCH) -> int:
 
 
 def _note_what_lost_its_use(ports: Ports) -> None:
-    """From the day of a rejection or a withdrawal the term of its pictures runs (config/retention.yaml, unused-pictures).
+    """From the day on which it was rejected, withdrawn or lapsed the term of its pictures runs (config/retention.yaml, unused-pictures).
 
     Whose application is gone has no term left: its key goes at once.
     """
@@ -69,7 +68,7 @@ def _note_what_lost_its_use(ports: Ports) -> None:
         .where(
             row.application_id == EnrollmentApplication.id,
             row.unused_since.is_(None),
-            EnrollmentApplication.state.in_(WITHOUT_USE),
+            EnrollmentApplication.state.in_(ENDED_UNDONE),
         )
         .values(unused_since=EnrollmentApplication.updated_at)
     )

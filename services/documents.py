@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from config.blob_seals import new_blob_key, open_blob, seal_blob
 from config.clock import BEIJING, day_start
 from config.logs import logger
-from config.rulebook import ApplicationKind, NoRuleInForce, RequiredDocuments
+from config.rulebook import ApplicationKind, NoRuleInForce
 from models.accounts import Account
 from models.applications import ApplicationDocument, DocumentUpload, EnrollmentApplication
 from models.audit import PersonalDataAccess
@@ -104,11 +104,7 @@ def accepted_kinds(ports: Ports, application: EnrollmentApplication) -> frozense
         needed = ports.rulebook.region(application.region).required_documents(ApplicationKind(application.kind), ports.today())
     except NoRuleInForce:
         return frozenset()
-    return _kinds_of(needed)
-
-
-def _kinds_of(needed: RequiredDocuments) -> frozenset[str]:
-    return frozenset(kind for one in needed.sets for kind in one)
+    return frozenset(needed.kinds)
 
 
 def upload_document(

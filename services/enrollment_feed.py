@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     from services.ports import Ports
 
 CHUNK: Final = 1000
+MOST_MONTHS: Final = 840
 REQUIRED: Final = ("AAC002", "AAC003", "AAE140", "AAB301", "AAC031", "AAE030")
-OPTIONAL: Final = ("AAE031", "AAE180", "AAB034", "TIER", "TIER_PLAN")
+OPTIONAL: Final = ("AAE031", "AAE180", "AAB034", "TIER", "TIER_PLAN", "MONTHS_ELSEWHERE")
 PAYMENT_STATES: Final = {"1": EnrollmentState.ACTIVE, "2": EnrollmentState.SUSPENDED, "3": EnrollmentState.TERMINATED}
 """AAC031 缴费状态: 1 参保缴费, 2 暂停缴费, 3 终止缴费."""
 
@@ -79,6 +80,7 @@ class FeedRow:
     tier: str | None
     tier_plan: str | None
     agency: str | None
+    months_elsewhere: int | None
 
 
 def import_enrollments(ports: Ports, path: Path, *, on_progress: Callable[[int], None] | None = None) -> FeedReport:
@@ -193,7 +195,18 @@ def read_row(line: int, given: dict[str, str], *, today: date, area_of: dict[str
         tier=tier,
         tier_plan=plan,
         agency=given.get("AAB034") or None,
+        months_elsewhere=_count(given, "MONTHS_ELSEWHERE"),
     )
+
+
+def _count(given: dict[str, str], column: str) -> int | None:
+    """A number of months; nobody has paid for more than a working life."""
+    said = given.get(column)
+    if not said:
+        return None
+    if not (said.isascii() and said.isdigit()) or len(said) > len(str(MOST_MONTHS)) or int(said) > MOST_MONTHS:
+        raise _BadValue(f"{column}: {said!r} is not a number of months up to {MOST_MONTHS}, such as 84")
+    return int(said)
 
 
 def _month(given: dict[str, str], column: str) -> int | None:
@@ -231,18 +244,19 @@ UPSERT_PEOPLE = text("""
 PEOPLE = text("SELECT id, id_number_index, name_index FROM persons WHERE id_number_index = ANY(:id_indexes)")
 UPSERT_ENROLLMENTS = text("""
     INSERT INTO enrollments (person_id, region, pooling_area, insurance_type, tier_plan, tier, declared_wage_fen, state, start_month,
-        end_month, agency, created_at, updated_at)
+        end_month, agency, months_elsewhere, created_at, updated_at)
     SELECT t.*, :now, :now FROM unnest(CAST(:people AS uuid[]), CAST(:regions AS text[]), CAST(:areas AS text[]), CAST(:insurances AS text[]),
         CAST(:plans AS text[]), CAST(:tiers AS text[]), CAST(:wages AS bigint[]), CAST(:states AS text[]), CAST(:starts AS bigint[]),
-        CAST(:ends AS bigint[]), CAST(:agencies AS text[])) AS t
+        CAST(:ends AS bigint[]), CAST(:agencies AS text[]), CAST(:months_elsewhere AS bigint[])) AS t
     ON CONFLICT (person_id, insurance_type, pooling_area) DO UPDATE SET
         region = excluded.region, tier_plan = excluded.tier_plan, tier = excluded.tier, declared_wage_fen = excluded.declared_wage_fen,
         state = excluded.state, start_month = excluded.start_month, end_month = excluded.end_month, agency = excluded.agency,
-        updated_at = excluded.updated_at
+        -- A file without the column, or with an empty one, says nothing of it.
+        months_elsewhere = coalesce(excluded.months_elsewhere, enrollments.months_elsewhere), updated_at = excluded.updated_at
     WHERE (enrollments.region, enrollments.tier_plan, enrollments.tier, enrollments.declared_wage_fen, enrollments.state,
-           enrollments.start_month, enrollments.end_month, enrollments.agency)
+           enrollments.start_month, enrollments.end_month, enrollments.agency, enrollments.months_elsewhere)
         IS DISTINCT FROM (excluded.region, excluded.tier_plan, excluded.tier, excluded.declared_wage_fen, excluded.state,
-           excluded.start_month, excluded.end_month, excluded.agency)
+           excluded.start_month, excluded.end_month, excluded.agency, coalesce(excluded.months_elsewhere, enrollments.months_elsewhere))
     RETURNING id, (xmax = 0) AS added
 """)
 
@@ -337,6 +351,7 @@ def _store_enrollments(
             "starts": [row.start_month for row in rows],
             "ends": [row.end_month for row in rows],
             "agencies": [row.agency for row in rows],
+            "months_elsewhere": [row.months_elsewhere for row in rows],
         },
     ).all()
     begin_said_tiers(session, other_tiers, from_month=this_month, now=now)

@@ -70,6 +70,10 @@ class EnrollmentView:
     """Months of whose payment we know: also those that are confirmed or posted."""
     tax_confirmed_months: int
     posted_months: int
+    months_elsewhere: int | None
+    """What the registrar counts besides: paid by an employer, at a counter, in another place. None: not said."""
+    total_months: int
+    """Both added up (R-XJ-03, R-XJ-06)."""
     gaps: list[str]
     """Months before this one that are covered, collected by this house, and not paid as far as we know."""
     supplement_outstanding: bool
@@ -138,6 +142,8 @@ def view_of(ports: Ports, session: Session, enrollment: Enrollment) -> Enrollmen
         paid_months=len(records),
         tax_confirmed_months=sum(row.state in (RecordState.TAX_CONFIRMED, RecordState.POSTED) for row in records),
         posted_months=sum(row.state == RecordState.POSTED for row in records),
+        months_elsewhere=enrollment.months_elsewhere,
+        total_months=len(records) + (enrollment.months_elsewhere or 0),
         gaps=_gaps(
             enrollment,
             region=region,

@@ -132,6 +132,8 @@ FACTS: Final[Mapping[MessageKey, tuple[str, ...]]] = {
     MessageKey.APPLICATION_SUSPENDED_AND_PAID: ("case_no", "kind", "months", "hotline"),
     MessageKey.APPLICATION_REJECTED: ("case_no", "kind", "reason", "hotline"),
     MessageKey.APPLICATION_RETURNED: ("case_no", "kind", "reason", "hotline"),
+    MessageKey.APPLICATION_LAPSES_SOON: ("case_no", "kind", "due_on", "hotline"),
+    MessageKey.APPLICATION_LAPSED: ("case_no", "kind", "hotline"),
     MessageKey.APPLICATION_OVERDUE: ("case_no", "kind", "hotline"),
 }
 """Key → exactly the facts that its rows hold."""

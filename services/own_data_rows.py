@@ -167,7 +167,7 @@ def refunds(whose: Whose) -> Rows:
 def enrollments(whose: Whose) -> Rows:
     each = Enrollment
     columns = (
-        each.region, each.pooling_area, each.insurance_type, each.tier_plan, each.tier, each.declared_wage_fen, each.state,
+        each.region, each.pooling_area, each.insurance_type, each.tier_plan, each.tier, each.declared_wage_fen, each.months_elsewhere, each.state,
         each.start_month, each.end_month, each.agency, each.updated_at,
     )  # fmt: skip
     return select(*columns).where(each.person_id == whose.person_id).order_by(each.id.desc())

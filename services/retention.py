@@ -47,8 +47,8 @@ AT_REST: Final = {
     "bank_card_checks": _ends(BankCardCheck),
     "counter_checks": _ends(CounterCheck),
     "personal_data_requests": _ends(PersonalDataRequest),
-    # A draft waits for nobody but its writer, who had the whole term.
-    "enrollment_applications": ("DRAFT", "DOCUMENTS_READY", "WITHDRAWN"),
+    # A draft waits for nobody but its writer, who had the whole term; so had whoever let a returned one lapse.
+    "enrollment_applications": ("DRAFT", "DOCUMENTS_READY", "WITHDRAWN", "LAPSED"),
 }
 """Table → the states in which nobody waits for the row any more. No policy, however short, touches a row in another."""
 

@@ -79,7 +79,7 @@ class TrackOutlook:
     """Until the statutory month; 0 where it is reached."""
     minimum_months: int | None
     shortfall_months: int | None
-    """By our own records alone; None where the minimum is not known."""
+    """By our own records and what the registrar counts besides; None where the minimum is not known."""
     choice: Choice | None
     """None where no choice was possible: of age before the rule was in force."""
 
@@ -93,6 +93,13 @@ class Paid:
     posted_months: int
     first_month: str | None
     last_month: str | None
+    months_elsewhere: int | None = None
+    """What the registrar counts besides: paid by an employer, at a counter, in another place. None: the registrar has not said."""
+
+    @property
+    def total_months(self) -> int:
+        """Both added up (R-XJ-03, R-XJ-06)."""
+        return self.paid_months + (self.months_elsewhere or 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +149,13 @@ def _paid(session: Session, person_id: uuid.UUID) -> Paid:
             ContributionRecord.state != RecordState.REVERSED,
         )
     ).all()
+    elsewhere = session.scalars(
+        select(Enrollment.months_elsewhere).where(
+            Enrollment.person_id == person_id,
+            Enrollment.insurance_type == retirement.EMPLOYEE_PENSION,
+            Enrollment.months_elsewhere.is_not(None),
+        )
+    ).all()
     # Two areas may have a record of the same month; it is one month all the same.
     months = sorted({row.coverage_month for row in rows})
     return Paid(
@@ -150,6 +164,7 @@ def _paid(session: Session, person_id: uuid.UUID) -> Paid:
         posted_months=len({row.coverage_month for row in rows if row.state == RecordState.POSTED}),
         first_month=str(YearMonth.from_number(months[0])) if months else None,
         last_month=str(YearMonth.from_number(months[-1])) if months else None,
+        months_elsewhere=sum(each for each in elsewhere if each is not None) if elsewhere else None,
     )
 
 
@@ -182,7 +197,7 @@ def outlook(region: Region, number: IdNumber | OldForeignCardNumber, *, name_mas
         rule_id=None if rule is None else rule.id,
         tracks=told,
         contributions=paid,
-        notes=list(_notes(rule, tracks, number.is_female, told, line)),
+        notes=list(_notes(rule, tracks, number.is_female, told, line, paid=paid)),
         sources=[] if rule is None else _sources(region, rule, told),
         hotline=line,
     )
@@ -214,7 +229,7 @@ def _track(region: Region, rule: StatutoryAges, track: RetirementTrack, *, born:
         is_reached=is_reached,
         months_left=0 if is_reached else at.month.minus(YearMonth.of(today)),
         minimum_months=None if minimum is None else minimum.months,
-        shortfall_months=None if minimum is None else max(minimum.months - paid.paid_months, 0),
+        shortfall_months=None if minimum is None else max(minimum.months - paid.total_months, 0),
         choice=None
         if window is None
         else Choice(
@@ -233,6 +248,8 @@ def _notes(
     is_female: bool | None,  # noqa: FBT001 - None: the document does not tell
     told: list[TrackOutlook],
     line: Hotline,
+    *,
+    paid: Paid,
 ) -> list[str]:
     if rule is None:
         return [f"目前没有可供测算的退休年龄规定，以当地公布为准，咨询电话{line.number}。"]
@@ -245,10 +262,7 @@ def _notes(
             f"女职工的原法定退休年龄有{ages}两种，由人社部门按您的参保和工作经历核定，从身份证号码看不出来，所以都列出。"
             "灵活就业人员一般按年龄较高的一种，以当地公布为准。"
         )
-    notes.append(
-        "缴费月数只统计经本系统缴纳的月份。在其他地区缴纳的、由单位缴纳的和以前在其他渠道缴纳的月份，这里查不到，也没有计入，"
-        "累计缴费年限以社保经办机构的权益记录为准。"
-    )
+    notes.append(_added_up(paid))
     if any(each.shortfall_months for each in told):
         notes.append("到法定退休年龄时缴费年限不够的，可以继续缴费到最低年限，具体办法请到参保地经办窗口咨询。")
     if any(each.choice for each in told):
@@ -256,6 +270,19 @@ def _notes(
         if rule.later.status is Status.TO_CONFIRM:
             notes.append("弹性延迟退休须与用人单位协商一致；灵活就业人员能否选择，以当地公布为准。")
     return notes
+
+
+def _added_up(paid: Paid) -> str:
+    """What the sum is made of, or what is not in it."""
+    if paid.months_elsewhere is None:
+        return (
+            "缴费月数只统计经本系统缴纳的月份。在其他地区缴纳的、由单位缴纳的和以前在其他渠道缴纳的月份，这里查不到，也没有计入，"
+            "累计缴费年限以社保经办机构的权益记录为准。"
+        )
+    return (
+        f"缴费年限累计计算：合计{paid.total_months}个月，其中经本系统缴纳{paid.paid_months}个月，"
+        f"经办机构登记的由单位缴纳、在其他渠道或其他地区缴纳的{paid.months_elsewhere}个月。以社保经办机构的权益记录为准。"
+    )
 
 
 def _sources(region: Region, rule: StatutoryAges, told: list[TrackOutlook]) -> list[Source]:

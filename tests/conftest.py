@@ -43,6 +43,7 @@ settings.register_profile("usual", deadline=None, suppress_health_check=[HealthC
 settings.register_profile("thorough", settings.get_profile("usual"), max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
 
+SANDBOX_PROGRAMS = HOME / "config" / "miniprograms.sandbox.yaml"
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 """Saturday, 21 November 2026, ten in the morning in Beijing."""
 
@@ -168,9 +169,11 @@ def ports(database_url: str, rulebook, seals, clock: MovableClock) -> Iterator[P
 
 
 @contextmanager
-def ports_to(database_url: str, *, rulebook, seals, clock: MovableClock) -> Iterator[Ports]:
+def ports_to(
+    database_url: str, *, rulebook, seals, clock: MovableClock, miniprograms: Path = SANDBOX_PROGRAMS
+) -> Iterator[Ports]:
     """What the fixture gives, for tests that need more than one house."""
-    partners = load_partners(HOME / "config" / "miniprograms.sandbox.yaml")
+    partners = load_partners(miniprograms)
     programs = partners.miniprograms
     engine = create_engine(database_url, pool_size=5, max_overflow=20)
     yield Ports(

@@ -27,7 +27,7 @@ def an_application(ports, account, state="DRAFT", *, insurance_type="110", joint
         joint_case_id=joint_case,
         copied_from_id=copied_from,
         details_sealed=ports.seals.seal("{}", place=EnrollmentApplication.details_place(row_id)),
-        submitted_at=now if state in HANDED_IN else None,
+        submitted_at=now if state in (*HANDED_IN, "LAPSED") else None,
         decided_by="staff:1" if state in ("APPROVED", "REJECTED") else None,
         decision_reason="OTHER" if state in ("REJECTED", "RETURNED") else None,
         created_at=now,
@@ -60,7 +60,7 @@ def left(world):
     return [state for (state,) in world.rows("SELECT state FROM enrollment_applications ORDER BY state")]
 
 
-@pytest.mark.parametrize("state", ["DRAFT", "DOCUMENTS_READY", "WITHDRAWN"])
+@pytest.mark.parametrize("state", ["DRAFT", "DOCUMENTS_READY", "WITHDRAWN", "LAPSED"])
 def test_what_nobody_decided_goes_ninety_days_after_its_last_change_and_leaves_the_picture_to_its_sweep(
     world, ports, clock, state
 ):

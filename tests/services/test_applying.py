@@ -11,7 +11,9 @@ from config.clock import BEIJING
 from config.rulebook import ApplicationKind
 from models.applications import ApplicationState, DecisionReason, EnrollmentApplication
 from models.base import new_id
+from services import reviews
 from services.application_errors import (
+    ActiveElsewhere,
     AlreadyEnrolled,
     AtPensionableAge,
     BelowMinimumAge,
@@ -67,6 +69,7 @@ from tests.applying import (
     lay_papers,
     submitted,
 )
+from tests.reviewing import REVIEWER
 from tests.together import at_once
 
 
@@ -147,6 +150,47 @@ def test_the_nearest_complete_set_says_what_is_missing(world, ports):
     with pytest.raises(DocumentsMissing) as refusal:
         hand_in_documents(ports, account=account, application_id=draft.id)
     assert [each["kind"] for each in refusal.value.facts["missing"]] == ["ID_BACK"]
+
+
+REGISTERED_IN_NANJING = {**CHANGZHOU, "hukou_division": "320102"}
+HOUSEHOLD_REGISTER = ("ID_FRONT", "ID_BACK", "HUKOU_FIRST_PAGE", "HUKOU_SELF_PAGE")
+
+
+def test_whoever_enrols_by_their_residence_shows_the_permit_whatever_else_they_show(world, ports):
+    account = an_applicant(world)
+    draft = begin(world, account, answers=REGISTERED_IN_NANJING)
+    lay_papers(world, draft, *HOUSEHOLD_REGISTER)
+
+    with pytest.raises(DocumentsMissing) as refusal:
+        hand_in_documents(ports, account=account, application_id=draft.id)
+
+    assert refusal.value.facts["missing"] == [
+        {"kind": "RESIDENCE_PERMIT", "label": "居住证", "because": "户籍不在常州、按居住地参保的，请上传居住证"}
+    ]
+    assert "还缺：居住证。户籍不在常州" in refusal.value.said
+    lay_papers(world, draft, "RESIDENCE_PERMIT")
+    ready = hand_in_documents(ports, account=account, application_id=draft.id)
+    assert submit(world, account, ready).state == "SUBMITTED"
+
+
+def test_of_whoever_is_registered_in_the_city_no_permit_is_asked(world, ports):
+    account = an_applicant(world)
+    draft = begin(world, account)
+    lay_papers(world, draft, *HOUSEHOLD_REGISTER)
+
+    assert hand_in_documents(ports, account=account, application_id=draft.id).state == "DOCUMENTS_READY"
+
+
+def test_another_hukou_after_handing_in_asks_for_the_permit_at_the_submission(world, ports):
+    account = an_applicant(world)
+    draft = begin(world, account)
+    lay_papers(world, draft, *HOUSEHOLD_REGISTER)
+    hand_in_documents(ports, account=account, application_id=draft.id)
+    moved = change(world, account, draft, {"hukou_division": "320102"})
+
+    assert [each["kind"] for each in moved.missing_documents] == ["RESIDENCE_PERMIT"]
+    with pytest.raises(DocumentsMissing):
+        submit(world, account, moved)
 
 
 def test_what_is_changed_after_handing_in_is_checked_again(world, ports):
@@ -497,6 +541,41 @@ def test_two_drafts_of_one_insurance_at_the_same_moment_are_one(world, ports):
 
     assert sorted(type(each).__name__ for each in said) == ["ApplicationOpen"] * 3 + ["ApplicationView"]
     assert world.scalar("SELECT count(*) FROM enrollment_applications") == 1
+
+
+def test_in_two_regions_at_the_same_moment_one_insurance_is_applied_for_once(world, ports):
+    person = a_worker(world)
+    here, there = an_applicant(world, person), in_xinjiang(world, person)
+
+    answers = at_once(partial(begin, world, here), partial(begin, world, there))
+
+    refused = [each for each in answers if isinstance(each, ApplicationOpen)]
+    assert len(refused) == 1
+    assert "另一个小程序" in refused[0].said
+    assert "application_id" not in refused[0].facts
+    assert world.scalar("SELECT count(*) FROM application_items WHERE live") == 1
+
+
+def test_what_lies_at_another_regions_desk_stands_in_the_way(world, ports):
+    person = a_worker(world)
+    view = submitted(world, in_xinjiang(world, person))
+
+    with pytest.raises(ApplicationOpen) as refusal:
+        begin(world, an_applicant(world, person))
+
+    assert refusal.value.facts["case_no"] == view.case_no
+
+
+def test_what_was_approved_here_in_another_region_is_an_enrolment_like_the_registrars(world, ports):
+    person = a_worker(world)
+    view = submitted(world, in_xinjiang(world, person))
+    reviews.take_up(ports, application_id=view.id, reviewer=REVIEWER)
+    reviews.approve(ports, application_id=view.id, version=view.version, reviewer=REVIEWER)
+
+    with pytest.raises(ActiveElsewhere) as refusal:
+        begin(world, an_applicant(world, person))
+
+    assert refusal.value.facts["right_region"] == "650000"
 
 
 def test_the_same_key_tells_the_same_application(world, ports):

@@ -323,3 +323,32 @@ def test_a_voided_month_is_billed_anew_when_the_registrar_takes_it_back(feed, wo
     world.bills(enrollment)
 
     assert sorted(world.bill_states()) == ["UNPAID", "VOID"]
+
+
+def elsewhere(world):
+    return world.scalar("SELECT months_elsewhere FROM enrollments")
+
+
+def test_months_that_the_registrar_counts_besides_are_kept_until_it_says_otherwise(feed, world):
+    more = FULL + ",MONTHS_ELSEWHERE"
+    feed(GOOD + ",84", header=more)
+    assert elsewhere(world) == 84
+
+    assert feed(GOOD).unchanged == 1
+    assert feed(GOOD + ",", header=more).unchanged == 1
+    assert elsewhere(world) == 84
+
+    assert feed(GOOD + ",96", header=more).changed == 1
+    assert elsewhere(world) == 96
+    assert feed(GOOD + ",0", header=more).changed == 1
+    assert elsewhere(world) == 0
+
+
+@pytest.mark.parametrize("given", ["-1", "7.5", "八十", "841", "٨٤", "9" * 400])
+def test_a_number_of_months_that_cannot_be_is_told_by_its_line(feed, world, given):
+    report = feed(f"{GOOD},{given}", header=FULL + ",MONTHS_ELSEWHERE")
+
+    ((line, reason),) = [(bad.line, bad.reason) for bad in report.bad]
+    assert line == 2
+    assert reason.startswith("MONTHS_ELSEWHERE: ")
+    assert world.scalar("SELECT count(*) FROM enrollments") == 0

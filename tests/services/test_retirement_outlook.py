@@ -144,9 +144,38 @@ def test_months_are_counted_once_and_by_how_far_they_came(world, ports):
         "posted_months": 1,
         "first_month": "2026-08",
         "last_month": "2026-10",
+        "months_elsewhere": None,
     }
     (track,) = told.tracks
     assert track.shortfall_months == track.minimum_months - 3
+
+
+def test_years_with_an_employer_and_years_paid_here_add_up_and_the_parts_are_told(world, ports):
+    person = world.person(id_number=an_id_number(7, born="19670512"))
+    pay(world, person, world.enrollment(person, region="650000"), "2026-09", "2026-10")
+    account = world.account(person, miniprogram=XINJIANG)
+    with ports.begin() as session:
+        session.execute(text("UPDATE enrollments SET months_elsewhere = 118 WHERE insurance_type = '110'"))
+
+    told = read_outlook(ports, account=account)
+
+    assert (told.contributions.paid_months, told.contributions.months_elsewhere, told.contributions.total_months) == (
+        2,
+        118,
+        120,
+    )
+    assert told.tracks[0].shortfall_months == 180 - 120
+    (note,) = [note for note in told.notes if "合计" in note]
+    assert "合计120个月，其中经本系统缴纳2个月" in note
+    assert "由单位缴纳、在其他渠道或其他地区缴纳的118个月" in note
+    assert not any("没有计入" in each for each in told.notes)
+
+
+def test_of_an_employers_years_that_the_registrar_has_not_told_it_is_said_that_they_are_not_in_it(world, ports):
+    told = read_outlook(ports, account=who(world, "19670512"))
+
+    assert (told.contributions.months_elsewhere, told.contributions.total_months) == (None, 0)
+    assert any("由单位缴纳的" in each and "没有计入" in each for each in told.notes)
 
 
 def test_a_difference_that_was_paid_later_is_no_month_of_its_own(world, ports):

@@ -68,7 +68,7 @@ def upgrade() -> None:
             "kind IN ('NEW_ENROLLMENT', 'RESUMPTION', 'SUSPENSION')", name=op.f("ck_enrollment_applications_kind_known")
         ),
         sa.CheckConstraint(
-            "state IN ('DRAFT', 'DOCUMENTS_READY', 'SUBMITTED', 'UNDER_REVIEW', 'RETURNED', 'APPROVED', 'REJECTED', 'WITHDRAWN')",
+            "state IN ('DRAFT', 'DOCUMENTS_READY', 'SUBMITTED', 'UNDER_REVIEW', 'RETURNED', 'APPROVED', 'REJECTED', 'WITHDRAWN', 'LAPSED')",
             name=op.f("ck_enrollment_applications_state_known"),
         ),
         sa.CheckConstraint(
@@ -121,6 +121,13 @@ def upgrade() -> None:
         ["joint_case_id"],
         unique=False,
         postgresql_where=sa.text("joint_case_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_enrollment_applications_returned",
+        "enrollment_applications",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'RETURNED'"),
     )
     op.create_index(
         "ix_enrollment_applications_queue",

@@ -14,6 +14,10 @@ NUMBER = "upper(substr(replace(gen_random_uuid()::text, '-', ''), 1, 24))"
 def upgrade() -> None:
     op.add_column("enrollments", sa.Column("enrollment_no", sa.Text(), server_default=sa.text(NUMBER), nullable=False))
     op.create_unique_constraint(op.f("uq_enrollments_enrollment_no"), "enrollments", ["enrollment_no"])
+    op.add_column("enrollments", sa.Column("months_elsewhere", sa.BigInteger(), nullable=True))
+    op.create_check_constraint(
+        op.f("ck_enrollments_months_elsewhere_not_negative"), "enrollments", "months_elsewhere >= 0"
+    )
     op.add_column("contribution_bills", sa.Column("reason", sa.Text(), nullable=True))
     op.create_check_constraint(
         op.f("ck_contribution_bills_reason_known"), "contribution_bills", "reason IN ('BASE_ADJUSTMENT')"
