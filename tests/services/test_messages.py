@@ -204,5 +204,6 @@ def test_words_for_templates_are_short_plain_and_in_beijing_time(ports, world):
         "amount": f"{view.total_fen // 100}.{view.total_fen % 100:02d}",
         "months": "2026年11月",
         "title": "社保费支付成功",
+        "text": told.text,
         "at": "2026年11月21日 10:00",
     }
