@@ -168,8 +168,7 @@ def read_form(
         given = set(
             session.scalars(select(Consent.purpose).where(Consent.account_id == account.id, Consent.withdrawn_at.is_(None)))
         )
-        known = _identity(session, account, account.person_id, number)
-    known |= {"pooling_area": pooling_area or ""}
+        known = {**_identity(session, account, account.person_id, number), "pooling_area": pooling_area or ""}
     first, last = months_of(form, today)
     asked = [each for each in form.fields if _may_be_asked(each, insurance_type)]
     documents, sets, besides = _documents(region, kind, today)

@@ -51,6 +51,7 @@ ELSEWHERE = {
     "adjustments": "a part is one transaction that compares with all that was assessed; the next run finds what is left",
     "billing_sweep": "it asks which months are not done, and leaves the rest to the next one",
     "payment_reminders": "a message and the row that says it was written are one transaction; the next sweep writes the rest",
+    "application_lapsing": "each application is one transaction with its message, and the next sweep finds the rest",
     "applications": "each press is one transaction; what is read after it changes nothing, and pressing again tells the same",
     "joint_cases": "one transaction opens the case; what is read after it changes nothing, and pressing again tells the same",
     "payer_blocks": "the block is written first and stands alone; a stranger's open order lapses by itself",
