@@ -174,6 +174,11 @@ def _forms(region: Checked) -> Iterator[str]:
                 yield _at(region, form, "steps", f"{asked.key} depends on {asked.depends_on.key}, which is not asked for before it; "
                                                  "name one that is, such as insurance_type")  # fmt: skip
             before.add(asked.key)
+    for document in region.own(Document):
+        for key in document.shows:
+            if key not in defined:
+                yield _at(region, document, "shows", f"no application field has the key {key}; name one that exists, "
+                                                     f"such as {min(defined, default='name')}")  # fmt: skip
     agencies = {row.code for row in region.all(Agency)}
     for scheme in region.own(ResidentScheme):
         if scheme.counter is not None and scheme.counter not in agencies:

@@ -15,6 +15,10 @@ class Document(Row):
     kind: Name
     label: Text
     help: Text | None = None
+    shows: tuple[Annotated[str, Field(pattern=r"^[a-z][a-z_]{1,39}$")], ...] = ()
+    """Keys of the fields that stand on the paper, which a reviewer holds against it."""
+    look_for: Text | None = None
+    """What else a reviewer looks at."""
 
 
 class DocumentBesides(Part):

@@ -3,6 +3,7 @@
     signing_in   /console/sign-in, /console/sign-out, /console/enrolment
     home         /console/, /console/account
     staff        /console/staff…               administrators let people in and out
+    reviews      /console/reviews…             reviewers decide applications, supervisors are the second person
     counter      /console/counter…             reviewers and supervisors see people at the counter
     audit        /console/audit/…              auditors read who looked and who did what
 

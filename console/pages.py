@@ -98,17 +98,20 @@ def page(
     scope: Callable[..., Scope] | None = None,
     nav: str | None = None,
     waiting: Callable[[Ports, StaffView], int] | None = None,
+    section: str | None = None,
 ) -> Callable[[View], View]:
     """Declare a page.
 
     `roles`: who may see it; None: also whoever is not signed in. `scope`: a function of (ports, **the path's values) that tells
-    whose affair it is and raises NotFound. `nav`: its title in the head; `waiting`: how much waits there.
+    whose affair it is and raises NotFound. `nav`: its title in the head; `waiting`: how much waits there. `section`: the page in the
+    head that it belongs to, where a refusal leads back to.
     """
     allowed = None if roles is None else frozenset(roles)
 
     def decorate(view: View) -> View:
         @wraps(view)
         def asked(**given: Any) -> Any:
+            g.section = section or view.__name__
             _refuse_unholdable(given)
             if allowed is None:
                 _check_form()

@@ -223,7 +223,7 @@ def _view(
         submission=submission,
         can=_can(row, submission),
         fields=_fields(region, row, today),
-        insurances=[_item(region, row, item, today) for item in items],
+        insurances=[item_view(region, row, item, today) for item in items],
         documents=[
             {"kind": each.kind, "label": _document_label(region, each.kind), "uploaded_at": each.uploaded_at}
             for each in documents
@@ -286,7 +286,8 @@ def _fields(region: Region, row: EnrollmentApplication, today: date) -> list[Fie
     return told
 
 
-def _item(region: Region, row: EnrollmentApplication, item: ApplicationItem, today: date) -> ItemView:
+def item_view(region: Region, row: EnrollmentApplication, item: ApplicationItem, today: date) -> ItemView:
+    """One insurance that is asked for, with its tier and what a month costs. Pure."""
     month = YearMonth.from_number(row.effective_month) if row.effective_month else YearMonth.of(today)
     table: AssessmentTable | None = None
     label = item.insurance_type

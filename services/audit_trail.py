@@ -11,6 +11,7 @@ from sqlalchemy import select
 from config.clock import BEIJING
 from config.logs import strike_out
 from models.accounts import Account
+from models.applications import EnrollmentApplication
 from models.audit import PersonalDataAccess
 from models.base import Move
 from models.people import Person
@@ -179,6 +180,9 @@ def _masks(session: Session, name: str, ids: set[uuid.UUID]) -> Sequence[Any]:
     if "person_id" in table.columns:
         on = Person.id == table.c.person_id
         return session.execute(select(table.c.id, *masks).join(Person, on).where(table.c.id.in_(ids))).all()
+    if "application_id" in table.columns:
+        part = select(table.c.id, *masks).join(EnrollmentApplication, EnrollmentApplication.id == table.c.application_id)
+        return session.execute(part.join(Person, Person.id == EnrollmentApplication.person_id).where(table.c.id.in_(ids))).all()
     if "account_id" in table.columns:
         owned = select(table.c.id, *masks).join(Account, Account.id == table.c.account_id)
         return session.execute(owned.join(Person, Person.id == Account.person_id).where(table.c.id.in_(ids))).all()

@@ -86,6 +86,15 @@ class MonthsAlreadyPosted(BusinessError):
     detail = "请退回补正，变更时间不得早于最后记账月份的次月，也不得早于参保起始月。"
 
 
+class RemarkNeeded(BusinessError):
+    """A no that would leave the applicant without a word of what to do, or more words than fit."""
+
+    code = "REMARK_NEEDED"
+    kind = Kind.MALFORMED
+    title = "请写明审核意见"
+    detail = "原因选“其他”的，请写明审核意见；退回补正的，请勾选需要补正的内容或写明怎样补正。意见不超过400个字。"
+
+
 class OverrideNotOpen(BusinessError):
     """It was decided, or lapsed with the application."""
 

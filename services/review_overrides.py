@@ -22,9 +22,8 @@ from services.review_errors import (
     RolePowerless,
     RulesSayNo,
 )
-from services.review_queue import in_hand
+from services.review_queue import MAY_REVIEW, SUPERVISOR, in_hand
 from services.review_rules import MAY_BE_OVERRIDDEN, obstacles, open_identity, refuse_own
-from services.reviews import MAY_REVIEW, SUPERVISOR
 
 if TYPE_CHECKING:
     import uuid
@@ -76,6 +75,15 @@ def ask_override(ports: Ports, *, application_id: uuid.UUID, version: int, reaso
         if constraint_of(fault) == "uq_review_overrides_application_id_open":
             raise OverrideNotOpen from None
         raise
+
+
+def application_of(ports: Ports, *, override_id: uuid.UUID) -> uuid.UUID:
+    """The application that an override is about; whether the reviewer may see it is the caller's to ask. Raises NotFound."""
+    with ports.begin() as session:
+        found = session.scalar(select(ReviewOverride.application_id).where(ReviewOverride.id == override_id))
+    if found is None:
+        raise NotFound
+    return found
 
 
 def decide_override(ports: Ports, *, override_id: uuid.UUID, grant: bool, reviewer: Reviewer) -> None:

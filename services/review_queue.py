@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import and_, func, or_, select, true, tuple_
 
-from models.applications import WAITING_STATES, EnrollmentApplication
+from models.applications import WAITING_STATES, ApplicationState, EnrollmentApplication
 from models.people import Person
 from models.reviews import OverrideState, ReviewOverride
 from services.errors import NotFound
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from services.ports import Ports
 
 PAGE: Final = 50
+REVIEWER, SUPERVISOR = "REVIEWER", "SUPERVISOR"
+MAY_REVIEW: Final = frozenset({REVIEWER, SUPERVISOR})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,34 @@ class Reviewer:
     region: str | None = None
     """With all regions below it; None: every region."""
     agency: str | None = None
+
+    @property
+    def is_supervisor(self) -> bool:
+        return SUPERVISOR in self.roles
+
+
+class Part(StrEnum):
+    """A part of the queue."""
+
+    FREE = "FREE"
+    """Nobody has taken it up."""
+    TAKEN = "TAKEN"
+    MINE = "MINE"
+    FOR_SECOND = "FOR_SECOND"
+    """An approval against the rules was asked for, and a supervisor has to look."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Narrowed:
+    """What of the queue is asked for; None asks for all of it."""
+
+    region: str | None = None
+    """With all regions below it, and never beyond the reviewer's own."""
+    kind: str | None = None
+    part: Part | None = None
+
+
+WHOLE: Final = Narrowed()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,13 +107,28 @@ class QueuePage:
     next_place: Place | None
 
 
-def list_queue(ports: Ports, *, reviewer: Reviewer, after: Place | None = None, limit: int = PAGE) -> QueuePage:
-    """What waits for a decision, due first; those under review too, with whom they are."""
+def list_queue(
+    ports: Ports, *, reviewer: Reviewer, only: Narrowed = WHOLE, after: Place | None = None, limit: int = PAGE
+) -> QueuePage:
+    """What waits for a decision, due first; those under review too, with whom they are. Counts are of what was asked for."""
     now = ports.now()
     each = EnrollmentApplication
-    mine = and_(each.state.in_(WAITING_STATES), in_scope(ports.rulebook, reviewer))
     asked = select(ReviewOverride.id).where(
         ReviewOverride.application_id == each.id, ReviewOverride.state == OverrideState.ASKED
+    )
+    wanted_parts = {
+        None: true(),
+        Part.FREE: each.state == ApplicationState.SUBMITTED,
+        Part.TAKEN: each.state == ApplicationState.UNDER_REVIEW,
+        Part.MINE: each.taken_up_by == reviewer.who,
+        Part.FOR_SECOND: asked.exists(),
+    }
+    mine = and_(
+        each.state.in_(WAITING_STATES),
+        in_scope(ports.rulebook, reviewer),
+        true() if only.region is None else each.region.in_(regions_below(ports.rulebook, only.region)),
+        true() if only.kind is None else each.kind == only.kind,
+        wanted_parts[only.part],
     )
     columns = (
         each.id, each.case_no, each.kind, each.region, each.agency, each.state, each.submitted_at, each.target_at, each.due_at,
@@ -129,6 +175,17 @@ def count_overdue(ports: Ports) -> int:
     each = EnrollmentApplication
     with ports.begin() as session:
         return session.scalar(select(func.count()).where(each.state.in_(WAITING_STATES), each.due_at < ports.now())) or 0
+
+
+def place_of(ports: Ports, *, application_id: uuid.UUID) -> tuple[str, str | None]:
+    """(region, agency): whose affair it is. Raises NotFound; a draft is nobody's but its writer's."""
+    each = EnrollmentApplication
+    with ports.begin() as session:
+        wanted = select(each.region, each.agency).where(each.id == application_id, each.submitted_at.is_not(None))
+        found = session.execute(wanted).one_or_none()
+    if found is None:
+        raise NotFound
+    return found.region, found.agency
 
 
 def in_scope(rulebook: Rulebook, reviewer: Reviewer) -> ColumnElement[bool]:

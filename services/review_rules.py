@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import select
 
 from config.clock import beijing_date
+from models.applications import ApplicationState
 from models.enrollments import Enrollment
 from models.reviews import StaffPerson
 from services.application_steps import choices_of, facts_of
 from services.eligibility import check
 from services.people import kept_number
 from services.personal_data import open_personal
-from services.review_errors import OwnAffairs
+from services.review_errors import ApplicationNotYours, OwnAffairs
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,6 +29,22 @@ if TYPE_CHECKING:
 
 MAY_BE_OVERRIDDEN: Final = frozenset({"HUKOU_NOT_ELIGIBLE", "ACTIVE_ELSEWHERE", "REGION_MISMATCH"})
 """Where papers on the table may know better than our record. Age, and what the law offers to nobody, is not among them."""
+
+
+def may_open(application: EnrollmentApplication, *, reviewer: Reviewer) -> bool:
+    """Whether this reviewer has a reason to see all of it: it is in their hands, they decided it, or they are a supervisor. Pure.
+
+    What went back to the applicant, or was withdrawn, is nobody's at the desk any more.
+    """
+    if application.state in (ApplicationState.APPROVED, ApplicationState.REJECTED):
+        return reviewer.is_supervisor or application.decided_by == reviewer.who
+    return application.is_waiting and (reviewer.is_supervisor or application.taken_up_by == reviewer.who)
+
+
+def refuse_idle_look(application: EnrollmentApplication, *, reviewer: Reviewer) -> None:
+    """Raises ApplicationNotYours. Pure."""
+    if not may_open(application, reviewer=reviewer):
+        raise ApplicationNotYours(detail="全部内容和材料只对受理人、作出决定的人和复核主管开放；需要办理的，请先受理。")
 
 
 def refuse_own(ports: Ports, session: Session, *, person: Person, reviewer: Reviewer) -> None:

@@ -29,11 +29,13 @@ from services.review_errors import (
     RolePowerless,
     RulesSayNo,
 )
-from services.review_queue import in_hand
-from services.review_rules import MAY_BE_OVERRIDDEN, obstacles, open_identity, refuse_own
+from services.review_queue import MAY_REVIEW, SUPERVISOR, in_hand
+from services.review_remarks import remark_of
+from services.review_rules import MAY_BE_OVERRIDDEN, obstacles, open_identity, refuse_idle_look, refuse_own
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import Collection
     from datetime import datetime
 
     from sqlalchemy.orm import Session
@@ -44,9 +46,6 @@ if TYPE_CHECKING:
 
 log = logger(__name__)
 
-REVIEWER, SUPERVISOR = "REVIEWER", "SUPERVISOR"
-MAY_REVIEW: Final = frozenset({REVIEWER, SUPERVISOR})
-LONGEST_REMARK: Final = 500
 FORGOTTEN_AFTER: Final = timedelta(hours=2)
 SWEEP: Final = "put_back_forgotten"
 AT_A_TIME: Final = 200
@@ -131,7 +130,10 @@ def put_back(ports: Ports, *, application_id: uuid.UUID, reviewer: Reviewer) -> 
 
 
 def look_at(ports: Ports, *, application_id: uuid.UUID, reviewer: Reviewer) -> ReviewView:
-    """Everything declared, opened: each look leaves its rows. Raises RolePowerless, NotFound, OwnAffairs, SealBroken."""
+    """Everything declared, opened: each look leaves its rows. For whoever has it in hand, decided it, or is a supervisor.
+
+    Raises RolePowerless, NotFound, OwnAffairs, ApplicationNotYours, SealBroken.
+    """
     _require(reviewer, MAY_REVIEW)
     now = ports.now()
     with ports.begin() as session:
@@ -139,6 +141,7 @@ def look_at(ports: Ports, *, application_id: uuid.UUID, reviewer: Reviewer) -> R
         session.refresh(application, ["items", "documents"])
         person = session.get_one(Person, application.person_id)
         refuse_own(ports, session, person=person, reviewer=reviewer)
+        refuse_idle_look(application, reviewer=reviewer)
         name, id_number = open_identity(ports, session, person, purpose="review_look", reviewer=reviewer, now=now)
         opened = _open_declared(ports, session, application, reviewer=reviewer, now=now)
         override = session.scalar(
@@ -190,7 +193,7 @@ def approve(ports: Ports, *, application_id: uuid.UUID, version: int, reviewer: 
 def reject(
     ports: Ports, *, application_id: uuid.UUID, version: int, reason: DecisionReason, remark: str | None, reviewer: Reviewer
 ) -> None:
-    """审核不通过: it is over, and another one may be made from it. Raises as `approve` does, but for the rules."""
+    """审核不通过: it is over, and another one may be made from it. Raises as `approve` does, but for the rules; and RemarkNeeded."""
     now = ports.now()
     with ports.begin() as session:
         application, _ = _to_decide(ports, session, application_id, version=version, reviewer=reviewer)
@@ -201,14 +204,21 @@ def reject(
 
 
 def give_back(
-    ports: Ports, *, application_id: uuid.UUID, version: int, reason: DecisionReason, remark: str | None, reviewer: Reviewer
+    ports: Ports,
+    *,
+    application_id: uuid.UUID,
+    version: int,
+    reason: DecisionReason,
+    remark: str | None,
+    reviewer: Reviewer,
+    to_mend: Collection[str] = (),
 ) -> None:
-    """退回补正: to be mended and handed in again. Raises as `reject` does."""
+    """退回补正: to be mended and handed in again. `to_mend`: kinds of paper and keys of fields. Raises as `reject` does."""
     now = ports.now()
     with ports.begin() as session:
         application, _ = _to_decide(ports, session, application_id, version=version, reviewer=reviewer)
         application.give_back(reason, who=reviewer.who, at=now)
-        _tell_no(ports, session, application, remark, reviewer=reviewer, now=now)
+        _tell_no(ports, session, application, remark, to_mend=to_mend, reviewer=reviewer, now=now)
     log.info("review.returned", kind=application.kind, region=application.region, reason=str(reason))
 
 
@@ -311,10 +321,18 @@ def _refuse_unless_overridden(session: Session, application: EnrollmentApplicati
 
 
 def _tell_no(
-    ports: Ports, session: Session, application: EnrollmentApplication, remark: str | None, *, reviewer: Reviewer, now: datetime
+    ports: Ports,
+    session: Session,
+    application: EnrollmentApplication,
+    remark: str | None,
+    *,
+    reviewer: Reviewer,
+    now: datetime,
+    to_mend: Collection[str] = (),
 ) -> None:
     """What follows from either no: the remark is kept, what was asked of a second person lapses, and the applicant is told."""
-    said = (remark or "").strip()[:LONGEST_REMARK]
+    region = ports.rulebook.region(application.region)
+    said = remark_of(region, application, remark or "", to_mend=to_mend, on=ports.today())
     place = EnrollmentApplication.remark_place(application.id)
     application.remark_sealed = ports.seals.seal(said, place=place) if said else None
     _lapse_override(session, application, who=reviewer.who, now=now)

@@ -67,6 +67,12 @@ def after(region: Region, moment: datetime, working_days: int) -> WorkingDay:
     return WorkingDay(day=day, provisional=provisional)
 
 
+def count_between(region: Region, first: date, last: date) -> int:
+    """How many working days there are after `first`, up to and with `last`; 0 where `last` is not later."""
+    days = (first + timedelta(days=ahead) for ahead in range(1, (last - first).days + 1))
+    return sum(is_working_day(region, day) for day in days)
+
+
 def review_clock(region: Region, application: ApplicationKind, submitted_at: datetime) -> ReviewClock:
     """Within which moments an application that was submitted then is decided, by the region's own term. Raises NoRuleInForce."""
     term = region.review_term(application, beijing_date(submitted_at))

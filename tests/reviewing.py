@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from PIL import Image
 from sqlalchemy import select
 
-from models.applications import ApplicationItem, ApplicationKind, ApplicationState, EnrollmentApplication
+from config.blob_seals import new_blob_key, seal_blob
+from models.applications import ApplicationDocument, ApplicationItem, ApplicationKind, ApplicationState, EnrollmentApplication
 from models.base import new_id
 from models.enrollments import Enrollment
 from models.messages import Message
+from models.reviews import StaffPerson
 from services import reviews
+from services.documents import name_of
 from services.review_queue import Reviewer
 from tests.factories import AREAS, WECHAT, XINJIANG, an_id_number
+from tests.photographs import as_bytes, page
 
 if TYPE_CHECKING:
     import uuid
@@ -115,6 +121,49 @@ def approved(world: World, *given: Any, **more: Any) -> EnrollmentApplication:
     application = taken_up(world, *given, **more)
     approve(world, application)
     return application
+
+
+def a_picture(
+    world: World, application: EnrollmentApplication, kind: str = "ID_FRONT", *, content: bytes | None = None
+) -> uuid.UUID:
+    """A photograph of one kind of paper, sealed and in the store, as an upload leaves it."""
+    ports, document_id = world.ports, new_id()
+    picture, key = content or as_bytes(page(320, 200)), new_blob_key(ports.seals.algorithm)
+    with Image.open(io.BytesIO(picture)) as opened:
+        width, height = opened.size
+    ports.documents.put(name_of(document_id), seal_blob(picture, key=key, place=f"application_documents:{document_id}"))
+    with ports.begin() as session:
+        session.add(
+            ApplicationDocument(
+                id=document_id,
+                application_id=application.id,
+                kind=kind,
+                media_type="image/jpeg",
+                byte_count=len(picture),
+                width=width,
+                height=height,
+                content_hash=document_id.bytes,
+                picture_key_sealed=ports.seals.seal(key, place=ApplicationDocument.picture_key_place(document_id)),
+                uploaded_at=ports.now(),
+            )
+        )
+    return document_id
+
+
+def is_person(world: World, person: Person, who: str) -> None:
+    """Note that this one of the staff is this person."""
+    row_id = new_id()
+    with world.ports.begin() as session:
+        session.add(
+            StaffPerson(
+                id=row_id,
+                who=who,
+                id_number_sealed=world.ports.seals.seal("x", place=StaffPerson.place_of("id_number_sealed", row_id)),
+                id_number_index=person.id_number_index,
+                noted_by="staff:A1",
+                noted_at=world.ports.now(),
+            )
+        )
 
 
 def state_of(world: World, application_id: uuid.UUID) -> str:

@@ -184,6 +184,9 @@ def judge(response: TestResponse) -> None:
     if response.status_code in (301, 302, 303, 308):
         assert headers["Location"].startswith(("/console", f"{HERE}/console")), at
         return
+    if response.mimetype == "image/jpeg":
+        assert response.data.startswith(b"\xff\xd8\xff"), at
+        return
     assert response.content_type == "text/html; charset=utf-8", at
     faults = faults_of(read(html := response.get_data(as_text=True)))
     assert faults == [], f"{at}: {faults}"

@@ -420,6 +420,7 @@ def in_the_office(stage: Stage) -> None:
     no = {"reason": DecisionReason.DOCUMENT_MISSING, "remark": "缺少居住证"}
     note_person(ports, who="S1001", id_number=an_id_number(4321), by="S2001")
     review_queue.list_queue(ports, reviewer=REVIEWER)
+    review_queue.place_of(ports, application_id=cases["good"])
     for application_id in cases.values():
         with contextlib.suppress(BusinessError):
             reviews.take_up(ports, application_id=application_id, reviewer=REVIEWER)
@@ -440,6 +441,7 @@ def in_the_office(stage: Stage) -> None:
     with ports.begin() as session:
         asked = session.scalar(select(ReviewOverride.id).where(ReviewOverride.state == "ASKED"))
     if asked is not None:
+        assert review_overrides.application_of(ports, override_id=asked) == cases["stranger"]
         review_overrides.decide_override(ports, override_id=asked, grant=True, reviewer=SUPERVISOR)
     with contextlib.suppress(BusinessError):
         reviews.approve(ports, application_id=cases["stranger"], **here)

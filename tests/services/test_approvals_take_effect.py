@@ -294,7 +294,7 @@ def test_what_is_active_by_now_is_not_resumed_and_what_is_suspended_not_suspende
     again = taken_up(world, person, kind=RESUME, region="650000", month=NOVEMBER, enrollments=(enrollment,))
     with pytest.raises(RulesSayNo):
         approve(world, again)
-    reviews.reject(ports, application_id=again.id, version=1, reason="OTHER", remark=None, reviewer=REVIEWER)
+    reviews.reject(ports, application_id=again.id, version=1, reason="OTHER", remark="另行说明", reviewer=REVIEWER)
     application = suspend(world, person, enrollment)
     with ports.begin() as session:
         session.execute(text("UPDATE enrollments SET state = 'SUSPENDED', end_month = 202612"))

@@ -8,8 +8,6 @@ import pytest
 from sqlalchemy import text
 
 from models.applications import ApplicationState, DecisionReason, EnrollmentApplication
-from models.base import new_id
-from models.reviews import StaffPerson
 from services import review_overrides, review_queue, reviews
 from services.counter_errors import SecondPersonRequired
 from services.errors import NotFound
@@ -37,6 +35,7 @@ from tests.reviewing import (
     an_application,
     approve,
     enrollments_of,
+    is_person,
     state_of,
     taken_up,
 )
@@ -51,21 +50,6 @@ def withdraw(world, application):
 
 def looked(world):
     return world.rows("SELECT who, purpose, subject_table, columns FROM personal_data_accesses ORDER BY id")
-
-
-def own(ports, person, who="staff:S1001"):
-    row_id = new_id()
-    with ports.begin() as session:
-        session.add(
-            StaffPerson(
-                id=row_id,
-                who=who,
-                id_number_sealed=ports.seals.seal("x", place=StaffPerson.place_of("id_number_sealed", row_id)),
-                id_number_index=person.id_number_index,
-                noted_by="staff:A1",
-                noted_at=ports.now(),
-            )
-        )
 
 
 # --- the queue
@@ -163,7 +147,7 @@ def test_an_auditor_reviews_nothing(ports, world, act):
 def test_nobody_reviews_their_own(ports, world):
     person = an_applicant(world)
     application = an_application(world, person)
-    own(ports, person)
+    is_person(world, person, "staff:S1001")
 
     for call in (reviews.take_up, reviews.look_at):
         with pytest.raises(OwnAffairs):
@@ -286,7 +270,7 @@ def test_of_two_decisions_at_once_one_counts(ports, world):
     told = at_once(
         lambda: approve(world, application),
         lambda: reviews.reject(
-            ports, application_id=application.id, version=1, reason=DecisionReason.OTHER, remark=None, reviewer=REVIEWER
+            ports, application_id=application.id, version=1, reason=DecisionReason.NOT_ELIGIBLE, remark=None, reviewer=REVIEWER
         ),
         lambda: approve(world, application),
     )
