@@ -12,7 +12,7 @@ from jinja2 import StrictUndefined
 from werkzeug.exceptions import NotFound
 
 from console import audit, counter, errors, home, reviews, signing_in, staff, words
-from console.pages import blueprint, form_token, is_production, navigation_of, ports, set_cookie
+from console.pages import NAVIGATION, blueprint, form_token, is_production, navigation_of, ports, set_cookie
 from services.staff import scope_name
 from services.staff_sessions import IDLE_AFTER
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NOUNS: Final = (signing_in, home, reviews, counter, staff, audit)
 """Imported for the pages that they declare; in the order of the head."""
+NAVIGATION.sort(key=lambda entry: [noun.__name__ for noun in NOUNS].index(entry.noun))
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
 HEADERS: Final = {
     "Content-Security-Policy": (

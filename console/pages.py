@@ -80,6 +80,8 @@ class NavEntry:
     roles: frozenset[StaffRole]
     waiting: Callable[[Ports, StaffView], int] | None
     """How much waits there, told at home."""
+    noun: str
+    """The module that declares the page; door.py orders the head by it."""
 
 
 NAVIGATION: Final[list[NavEntry]] = []
@@ -122,7 +124,7 @@ def page(
         asked.__dict__["console_page"] = {"roles": allowed, "scope": scope, "methods": methods}
         blueprint.add_url_rule(path, endpoint=view.__name__, view_func=asked, methods=list(methods))
         if nav is not None and allowed is not None:
-            NAVIGATION.append(NavEntry(nav, f"console.{view.__name__}", allowed, waiting))
+            NAVIGATION.append(NavEntry(nav, f"console.{view.__name__}", allowed, waiting, view.__module__))
         return asked
 
     return decorate

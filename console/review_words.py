@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from config.clock import BEIJING, beijing_date
 from config.rulebook import ApplicationKind, Status
+from console.words import person
 from models.applications import ApplicationState, DecisionReason
 from models.reviews import OverrideState
 from services.application_views import KINDS, REASONS, STEPS
@@ -60,12 +61,12 @@ class Clock:
 def clock_of(region: Region, *, target_at: datetime | None, due_at: datetime, now: datetime) -> Clock:
     """In working days of the region, counted from today in Beijing."""
     due_day, today = last_day(due_at), beijing_date(now)
-    if now >= due_at:
+    if due_at < now:
         late = count_between(region, due_day, today)
         return Clock(f"已超期{late}个工作日" if late else "已超期", "late")
     left = count_between(region, today, due_day)
     text = f"还有{left}个工作日" if left else "今天到期"
-    if target_at is not None and now >= target_at:
+    if target_at is not None and target_at < now:
         text += "，已过目标日"
     return Clock(text, "soon" if left <= 1 else "")
 
@@ -96,6 +97,11 @@ def step(what: str) -> str:
     event, _, reason = what.partition(": ")
     title = STEPS.get(event, event)
     return f"{title}（{reason_of(reason)}）" if reason else title
+
+
+def actor(who: str) -> str:
+    """Who took a step: the applicant whatever their account, the staff by number."""
+    return "申请人" if who.startswith("account:") else person(who)
 
 
 def reason_of(reason: str | None) -> str:

@@ -43,7 +43,9 @@ class Finding:
     verdict: Verdict
     obstacles: tuple[Obstacle, ...]
     ground: Ground | None
-    """None: no rule of the region, but what our own records say."""
+    """None: no single rule of the region."""
+    by: str
+    """What it was held against, where that is no single rule."""
 
 
 ALONE: Final = frozenset({"NOT_AVAILABLE_ONLINE", "REGION_MISMATCH"})
@@ -60,6 +62,7 @@ CHOICES: Final = frozenset(
         "POOLING_AREA_UNKNOWN",
     }
 )
+OF_THE_DAY: Final = "提交当日没有这项规定"
 AGES: Final = frozenset({"BELOW_MINIMUM_AGE", "AT_PENSIONABLE_AGE"})
 
 
@@ -71,22 +74,22 @@ def findings(
     `missing`: papers that are not there. An obstacle that belongs to no point gets one of its own: none is left out.
     """
     codes = {each.code for each in obstacles}
-    points: list[tuple[str, frozenset[str], Callable[[], Row] | None]] = [
+    points: list[tuple[str, frozenset[str], Callable[[], Row] | str]] = [
         ("网上办理", frozenset({"NOT_AVAILABLE_ONLINE"}), lambda: region.capability(NEEDS[kind], on)),
     ]
     if kind != ApplicationKind.SUSPENSION:
         points.append(("年龄", AGES, lambda: region.age_rule(on)))
     if kind == ApplicationKind.NEW_ENROLLMENT:
         points.append(("户籍和居住地", frozenset({"HUKOU_NOT_ELIGIBLE"}), lambda: region.hukou_rule(on)))
-    points += [("已有的参保", RECORDS, None), ("险种、档次和统筹区", CHOICES, None)]
+    points += [("已有的参保", RECORDS, "本系统的参保记录"), ("险种、档次和统筹区", CHOICES, "本地区开办的险种和当月的缴费标准")]
     told = []
     for what, mine, rule in points:
         found = tuple(each for each in obstacles if each.code in mine)
         verdict = Verdict.NOT_MET if found else Verdict.NOT_ASKED if codes & ALONE else Verdict.MET
-        told.append(Finding(what=what, verdict=verdict, obstacles=found, ground=_ground(rule)))
+        told.append(Finding(what=what, verdict=verdict, obstacles=found, ground=_ground(rule), by=_by(rule)))
     known = frozenset().union(*[mine for _, mine, _ in points])
     told += [
-        Finding(what=each.title, verdict=Verdict.NOT_MET, obstacles=(each,), ground=None)
+        Finding(what=each.title, verdict=Verdict.NOT_MET, obstacles=(each,), ground=None, by=OF_THE_DAY)
         for each in obstacles
         if each.code not in known
     ]
@@ -101,14 +104,18 @@ def _papers(region: Region, *, kind: ApplicationKind, missing: Sequence[str], on
         lacking = (Obstacle(code="DOCUMENTS_MISSING", title="材料不齐", detail=detail, may_be_overridden=False),)
     verdict = Verdict.NOT_MET if lacking else Verdict.MET
     ground = _ground(lambda: region.required_documents(kind, on))
-    return Finding(what="材料", verdict=verdict, obstacles=lacking, ground=ground)
+    return Finding(what="材料", verdict=verdict, obstacles=lacking, ground=ground, by=OF_THE_DAY)
 
 
-def _ground(rule: Callable[[], Row] | None) -> Ground | None:
+def _ground(rule: Callable[[], Row] | str) -> Ground | None:
+    if isinstance(rule, str):
+        return None
     try:
-        row = rule() if rule is not None else None
+        row = rule()
     except NoRuleInForce:
         return None
-    if row is None:
-        return None
     return Ground(rule=f"{row.file}：{row.name}", source=row.source, status=str(row.status), effective_from=row.effective_from)
+
+
+def _by(rule: Callable[[], Row] | str) -> str:
+    return rule if isinstance(rule, str) else OF_THE_DAY

@@ -113,26 +113,10 @@ def list_queue(
     """What waits for a decision, due first; those under review too, with whom they are. Counts are of what was asked for."""
     now = ports.now()
     each = EnrollmentApplication
-    asked = select(ReviewOverride.id).where(
-        ReviewOverride.application_id == each.id, ReviewOverride.state == OverrideState.ASKED
-    )
-    wanted_parts = {
-        None: true(),
-        Part.FREE: each.state == ApplicationState.SUBMITTED,
-        Part.TAKEN: each.state == ApplicationState.UNDER_REVIEW,
-        Part.MINE: each.taken_up_by == reviewer.who,
-        Part.FOR_SECOND: asked.exists(),
-    }
-    mine = and_(
-        each.state.in_(WAITING_STATES),
-        in_scope(ports.rulebook, reviewer),
-        true() if only.region is None else each.region.in_(regions_below(ports.rulebook, only.region)),
-        true() if only.kind is None else each.kind == only.kind,
-        wanted_parts[only.part],
-    )
+    mine, is_asked = _wanted(ports.rulebook, reviewer, only), _is_asked()
     columns = (
         each.id, each.case_no, each.kind, each.region, each.agency, each.state, each.submitted_at, each.target_at, each.due_at,
-        each.due_is_provisional, each.taken_up_by, Person.name_masked, asked.exists().label("waits_for_second"),
+        each.due_is_provisional, each.taken_up_by, Person.name_masked, is_asked.label("waits_for_second"),
     )  # fmt: skip
     wanted = select(*columns).join(Person, Person.id == each.person_id).where(mine)
     if after is not None:
@@ -167,6 +151,30 @@ def list_queue(
         waiting=waiting,
         overdue=overdue,
         next_place=Place(due_at=last.due_at, application_id=last.application_id) if last else None,
+    )
+
+
+def _is_asked() -> ColumnElement[bool]:
+    """An approval against the rules was asked for, and nobody has answered."""
+    asked = (ReviewOverride.application_id == EnrollmentApplication.id, ReviewOverride.state == OverrideState.ASKED)
+    return select(ReviewOverride.id).where(*asked).exists()
+
+
+def _wanted(rulebook: Rulebook, reviewer: Reviewer, only: Narrowed) -> ColumnElement[bool]:
+    each = EnrollmentApplication
+    parts: dict[Part | None, ColumnElement[bool]] = {
+        None: true(),
+        Part.FREE: each.state == ApplicationState.SUBMITTED,
+        Part.TAKEN: each.state == ApplicationState.UNDER_REVIEW,
+        Part.MINE: each.taken_up_by == reviewer.who,
+        Part.FOR_SECOND: _is_asked(),
+    }
+    return and_(
+        each.state.in_(WAITING_STATES),
+        in_scope(rulebook, reviewer),
+        true() if only.region is None else each.region.in_(regions_below(rulebook, only.region)),
+        true() if only.kind is None else each.kind == only.kind,
+        parts[only.part],
     )
 
 

@@ -66,8 +66,10 @@ def lay_out(region: Region, view: ReviewView, *, on: date) -> Sheet:
     """`on`: today. What the region's forms have forgotten since is shown under its key."""
     application = view.application
     declared = _declared(region, view, on)
-    there = {each.kind: each for each in application.documents}
-    papers = [_paper(region, each, declared) for each in application.documents]
+    order = _kinds_in_order(region, application.kind, on)
+    documents = sorted(application.documents, key=lambda each: order.index(each.kind) if each.kind in order else len(order))
+    there = {each.kind: each for each in documents}
+    papers = [_paper(region, each, declared) for each in documents]
     shown = {each.key for paper in papers for each in paper.fields}
     lacking = missing_documents(application, set(there), region=region, on=on)
     kinds = [*there, *[each["kind"] for each in lacking]]
@@ -108,6 +110,15 @@ def _asked(region: Region, kind: str, on: date) -> list[str]:
         return [each.key for each in region.application_form(ApplicationKind(kind), on).fields]
     except NoRuleInForce:
         return []
+
+
+def _kinds_in_order(region: Region, kind: str, on: date) -> list[str]:
+    """The kinds of paper, as the region asks for them."""
+    try:
+        sets = region.required_documents(ApplicationKind(kind), on).sets
+    except NoRuleInForce:
+        return []
+    return list(dict.fromkeys(each for one in sets for each in one))
 
 
 def _declared(region: Region, view: ReviewView, on: date) -> dict[str, Declared]:

@@ -80,6 +80,7 @@ def test_a_form_of_a_later_day_asks_from_that_day_on(rulebook):
     ("name", "old", "new", "told"),
     [
         (CHANGZHOU, "{key: mobile}", "{key: phone_number}", "no application field has the key phone_number"),
+        ("100000-china/documents.yaml", "shows: [hukou_kind,", "shows: [hukou_sort,", "no application field has the key hukou_sort"),
         (CHANGZHOU, "{key: mobile}", "{key: name}", "name is asked for twice"),
         (CHANGZHOU, "        asks_insurances: true\n", "", "insurances are chosen in exactly one step"),
         (CHANGZHOU, "UPLOAD_CHECK_SUBMIT", "BY_POST", "such as submission: SAVE_SUBMITS"),
