@@ -30,6 +30,7 @@ STATES: Final = {
     _S.APPROVED: "审核通过",
     _S.REJECTED: "审核不通过",
     _S.WITHDRAWN: "申请人已撤回",
+    _S.LAPSED: "逾期未补正，已失效",
 }
 PARTS: Final = {Part.FREE: "待受理", Part.MINE: "我受理的", Part.TAKEN: "审核中", Part.FOR_SECOND: "待复核（破例）"}
 DECISIONS: Final = {"APPROVE": "通过", "GIVE_BACK": "退回补正", "REJECT": "不通过"}

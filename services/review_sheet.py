@@ -115,10 +115,9 @@ def _asked(region: Region, kind: str, on: date) -> list[str]:
 def _kinds_in_order(region: Region, kind: str, on: date) -> list[str]:
     """The kinds of paper, as the region asks for them."""
     try:
-        sets = region.required_documents(ApplicationKind(kind), on).sets
+        return list(region.required_documents(ApplicationKind(kind), on).kinds)
     except NoRuleInForce:
         return []
-    return list(dict.fromkeys(each for one in sets for each in one))
 
 
 def _declared(region: Region, view: ReviewView, on: date) -> dict[str, Declared]:

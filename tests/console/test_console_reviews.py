@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
+from console import review_words
 from models.applications import ApplicationState, EnrollmentApplication
 from models.staff import StaffRole
 from services import reviews
@@ -518,6 +519,17 @@ def test_age_is_nobodys_to_override(house, reviewer):
     assert "提请破例" not in reviewer.shown.text
     answer = reviewer.post(f"{at(application)}/override", override_reason="本人坚持要求参保", version=1)
     assert answer.status_code == 409
+
+
+@pytest.mark.parametrize("state", sorted(set(ApplicationState) - {ApplicationState.DRAFT, ApplicationState.DOCUMENTS_READY}))
+def test_whatever_became_of_it_its_page_says_what_is_to_be_done(house, reviewer, state):
+    told = {"decided_by": "staff:S9", "decided_at": NOW, "decision_reason": "NOT_ELIGIBLE", "taken_up_by": "staff:S9"}
+    application = an_application(house.world, state=state, taken_up_at=NOW, **told)
+
+    assert reviewer.get(at(application)).status_code == 200
+    assert review_words.state(state) in reviewer.shown.text
+    assert "张三丰" not in reviewer.shown.text
+    assert any(word in reviewer.shown.text for word in ("受理", "无需办理", "正等待申请人补正", "已经办结"))
 
 
 def test_a_draft_is_not_there_for_anybody_at_the_desk(house, reviewer):

@@ -221,7 +221,7 @@ def test_each_paper_stands_beside_what_it_shows_and_the_rest_is_left_over(ports,
     assert (sheet.others[-1].label, sheet.others[-1].value) == ("参保起始月", "2026年11月")
     assert sheet.missing == []
     assert [(key, label) for key, label in sheet.to_mend][:3] == [
-        ("ID_BACK", "身份证国徽面"), ("ID_FRONT", "身份证人像面"), ("RESIDENCE_PERMIT", "居住证"),
+        ("ID_FRONT", "身份证人像面"), ("ID_BACK", "身份证国徽面"), ("RESIDENCE_PERMIT", "居住证"),
     ]  # fmt: skip
     assert "name" not in dict(sheet.to_mend)
     assert "张三丰" not in repr(sheet)
