@@ -296,6 +296,13 @@ class BankSms:
         return our_id
 
 
+class BankScanner:
+    """A scanner that finds nothing: what it finds is told elsewhere; here a process may die beside it."""
+
+    def scan(self, content: bytes) -> str | None:
+        return None
+
+
 @dataclass(kw_only=True)
 class BankMessages:
     """Sends what it is asked to; the stories' phones allow nothing, so nothing is asked."""

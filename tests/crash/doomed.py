@@ -28,7 +28,18 @@ from providers.protocols import Channel
 from services.ports import Ports
 from tests.architecture.reading import NO_CALL, Point, crash_points
 from tests.conftest import NOW
-from tests.crash.bank import Bank, BankCards, BankFaces, BankLogins, BankMessages, BankNames, BankPayments, BankSms, FileClock
+from tests.crash.bank import (
+    Bank,
+    BankCards,
+    BankFaces,
+    BankLogins,
+    BankMessages,
+    BankNames,
+    BankPayments,
+    BankScanner,
+    BankSms,
+    FileClock,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -216,6 +227,7 @@ def build(scene: Scene, *, doomed: bool = False) -> Ports:
         cards=wrap(BankCards(bank=bank)),
         sms=wrap(BankSms(bank=bank)),
         documents=wrap(DocumentStore(url=(scene.folder / "documents").as_uri())),
+        scanner=wrap(BankScanner()),
     )
 
 
@@ -233,6 +245,7 @@ def no_disk(_descriptor: int) -> None:
 
 def play(scene: Scene, name: str, cast: dict[str, Any], death: Death | int | None) -> None:
     """The child's whole life. A number is the tick to die at, 0 none of them. One that survives leaves what it passed."""
+    from tests.crash import papers_and_sweeps  # noqa: F401 - its stories are LASTING's
     from tests.crash.lasting import LASTING, WATCHED
     from tests.crash.stories import STORIES, Stage
 

@@ -1,4 +1,5 @@
 """What lasts and is no money: an account's end, what its holder asks for, the seals and their key file, the blind indexes, the audit chain.
+Pictures of papers, and the sweeps over months and applications, stand in papers_and_sweeps.py.
 
 Told and killed as the stories of the money path are, and at each line besides. A story says two things more: what holds the moment
 after any death, before anybody has mended anything; and what is true at the end, when somebody pressed again or the next run came.
@@ -43,7 +44,11 @@ if TYPE_CHECKING:
 
     from services.own_data_requests import RequestView
 
-LASTING_MODULES = frozenset({"account_closing", "own_data_requests", "resealing", "index_rebuilding", "audit_chain"})
+LASTING_MODULES = frozenset(
+    {"account_closing", "own_data_requests", "resealing", "index_rebuilding", "audit_chain"}
+    | {"documents", "document_sweeps", "application_lapsing"}
+    | {"assessment", "billing_sweep", "adjustments", "uncovered_bills"}
+)
 """Their commits are all passed by a story of LASTING, and ELSEWHERE has no excuse for them."""
 WATCHED = frozenset(
     {str(HOME / "services" / f"{module}.py") for module in LASTING_MODULES}

@@ -47,17 +47,12 @@ MONEY_PATH = (
 """How the modules begin that move money, or decide who may."""
 ELSEWHERE = {
     "audit_chain": "a block is one transaction, and the next run goes on after the last block",
-    "assessment": "a part is one transaction, and running it again issues what is missing; a part cut short is tried in test_assessment_cut_short.py",
-    "adjustments": "a part is one transaction that compares with all that was assessed; the next run finds what is left",
-    "billing_sweep": "it asks which months are not done, and leaves the rest to the next one",
     "payment_reminders": "a message and the row that says it was written are one transaction; the next sweep writes the rest",
-    "application_lapsing": "each application is one transaction with its message, and the next sweep finds the rest",
     "applications": "each press is one transaction; what is read after it changes nothing, and pressing again tells the same",
     "joint_cases": "one transaction opens the case; what is read after it changes nothing, and pressing again tells the same",
     "payer_blocks": "the block is written first and stands alone; a stranger's open order lapses by itself",
     "enrollment_feed": "one statement a file part, and importing it again changes nothing",
     "retention": "each batch stands alone with the row that tells of it; the next night takes the rest",
-    "document_sweeps": "what leaves the store twice is gone all the same; tests/services/test_documents.py ends it at every step",
     "message_sending": "the attempt and its allowance are written before the call: after a kill it is tried once more, when the claim lapses",
     "registration": "a code that was kept and never sent lapses; a session begins in one transaction, and a lost answer needs a new code",
     "phone_numbers": "one transaction after the call; the button is pressed again",

@@ -18,6 +18,7 @@ from config.seal_file import add_index_key, add_key, drop_previous_index_keys, m
 from config.seals import load_seals
 from config.settings import HOME
 from tests.architecture.reading import crash_points
+from tests.crash import papers_and_sweeps  # noqa: F401 - its stories are LASTING's
 from tests.crash.bank import Bank
 from tests.crash.doomed import AFTER, BEFORE, Death, Scene, Ticks, build, no_disk
 from tests.crash.lasting import LASTING, LASTING_MODULES, fingerprint, key_file

@@ -30,7 +30,9 @@ LIFE_SECONDS = 60
 
 # The fork server reads the house once; each doomed child is a fork of it.
 FORGE = multiprocessing.get_context("forkserver")
-FORGE.set_forkserver_preload(["tests.crash.doomed", "tests.crash.stories", "tests.crash.lasting"])
+FORGE.set_forkserver_preload(
+    ["tests.crash.doomed", "tests.crash.stories", "tests.crash.lasting", "tests.crash.papers_and_sweeps"]
+)
 
 
 @dataclass(frozen=True)

@@ -440,6 +440,25 @@ def test_what_does_not_fit_is_told_by_its_field_and_never_repeated(world, key, v
     assert value not in str(refusal.value.facts)
 
 
+@pytest.mark.parametrize("key", ["id_number", "name", "birth_date", "sex", "person_id", "account_id"])
+def test_nobody_applies_under_somebody_elses_number(world, ports, key):
+    """The person is the one whose real name was proven: no field of a form, in a new draft or an old one, says otherwise."""
+    other, account = a_worker(world), an_applicant(world)
+    number = ports.seals.open(other.id_number_sealed, place=type(other).id_number_place(other.id))
+    given = {"id_number": number, "person_id": str(other.id)}.get(key, "别人")
+    draft = begin(world, account)
+
+    for attempt in (
+        partial(begin, world, an_applicant(world), answers={key: given}),
+        partial(change, world, account, draft, {key: given}),
+    ):
+        with pytest.raises(FieldsNotAccepted) as refusal:
+            attempt()
+        assert given not in str(refusal.value.facts) + refusal.value.said
+    assert world.rows("SELECT person_id FROM enrollment_applications") == [(account.person_id,)]
+    assert world.rows("SELECT DISTINCT person_id FROM application_items") == [(account.person_id,)]
+
+
 def test_a_card_with_a_slip_of_the_finger_is_refused(world):
     with pytest.raises(FieldsNotAccepted) as refusal:
         begin(world, in_xinjiang(world), answers={"card_number": CARD[:-1] + str((int(CARD[-1]) + 1) % 10)})
