@@ -1,6 +1,6 @@
 """The roof: puts settings, adapters and doors together. It alone names concrete adapters.
 
-web         gunicorn "app:web()"          the JSON door, for people with a phone; and the staff's pages
+web         gunicorn "app:web()"          the JSON door, for people with a phone; the staff's pages, and the public ones
 letterbox   gunicorn "app:letterbox()"    the webhooks, in a process of their own
 settle      canbao settle                 from waiting notices to books
 worker      canbao worker                 the sweeps that the clock calls
@@ -25,6 +25,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import console.door
 import miniprogram_api.door
+import public_pages.door
 import webhooks.door
 from config.clock import SystemClock
 from config.embedded_postgres import EmbeddedPostgres
@@ -76,7 +77,12 @@ if TYPE_CHECKING:
     from config.settings import Partners
     from providers.protocols import FaceProvider, LoginProvider, MessageEventProvider, MessageProvider, PaymentProvider
 
-DOORS = {"miniprogram_api": miniprogram_api.door, "console": console.door, "webhooks": webhooks.door}
+DOORS = {
+    "miniprogram_api": miniprogram_api.door,
+    "console": console.door,
+    "public_pages": public_pages.door,
+    "webhooks": webhooks.door,
+}
 LARGEST_BODY_BYTES = 64 * 1024
 STORE_OPTIONS = "document-store.json"
 """In CANBAO_SECRETS_DIR, where the store needs them: key, secret, endpoint_url and the like."""
@@ -111,7 +117,7 @@ def create_app(settings: Settings | None = None, *, doors: Collection[str] = tup
 
 def web() -> Flask:
     """What the web process serves."""
-    return _serving(["miniprogram_api", "console"])
+    return _serving(["miniprogram_api", "console", "public_pages"])
 
 
 def letterbox() -> Flask:
@@ -204,6 +210,7 @@ def build_ports(settings: Settings, *, statement_seconds: int = 30, while_rebuil
         names=AliyunNames(line=identity_line),
         cards=AliyunCards(line=identity_line),
         sms=AliyunSms(line=sms_line, sign_name=partners.aliyun.sms_sign_name or "", templates=partners.aliyun.sms_templates),
+        web_url=settings.web_url,
         **_pictures(settings),
     )
 

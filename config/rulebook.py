@@ -35,6 +35,7 @@ from config.rulebook_forms import (
 )
 from config.rulebook_menus import MenuEntry, MenuFunction, Side
 from config.rulebook_money import BaseLimits, Insurance, Rate, TierPlan
+from config.rulebook_printed import PrintedContent, PrintedField, PrintedForm, PrintedSection
 from config.rulebook_region import Counter, NoRuleInForce, PoolingArea, Region
 from config.rulebook_rows import (
     Agency,
@@ -98,6 +99,10 @@ __all__ = [
     "OptionsFrom",
     "Parts",
     "PoolingArea",
+    "PrintedContent",
+    "PrintedField",
+    "PrintedForm",
+    "PrintedSection",
     "Rate",
     "Region",
     "RequiredDocuments",

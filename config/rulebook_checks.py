@@ -10,6 +10,7 @@ from config.rulebook_files import SHAPES
 from config.rulebook_forms import ApplicationField, ApplicationForm, ResidentScheme
 from config.rulebook_menus import MenuEntry
 from config.rulebook_money import BaseLimits, BaseRounding, Insurance, TierPlan
+from config.rulebook_printed import PrintedForm
 from config.rulebook_rows import (
     Agency,
     ArrearsWindow,
@@ -17,6 +18,7 @@ from config.rulebook_rows import (
     CapabilityRule,
     Hotline,
     HotlineTopic,
+    Notice,
     PoolingAreaGroup,
 )
 
@@ -38,7 +40,7 @@ class Checked(Protocol):
 
 def check_region(region: Checked) -> list[str]:
     """List every fault of a region whose files could all be read."""
-    checks = (_overlaps, _replacements, _tiers, _references, _pooling_areas, _menus, _forms)
+    checks = (_overlaps, _replacements, _tiers, _references, _pooling_areas, _menus, _forms, _printed)
     found = [fault for check in checks for fault in check(region)]
     if not region.header.figures_only:
         found += _completeness(region)
@@ -184,6 +186,25 @@ def _forms(region: Checked) -> Iterator[str]:
         if scheme.counter is not None and scheme.counter not in agencies:
             yield _at(region, scheme, "counter", f"{scheme.counter} is no agency; name one that exists, "
                                                  f"such as {min(agencies, default='XINJIANG')}")  # fmt: skip
+
+
+def _printed(region: Checked) -> Iterator[str]:
+    """Every printed field is defined, the text to read before is there, and whoever may print has something to print."""
+    defined = {row.key for row in region.all(ApplicationField)}
+    texts = {row.purpose for row in region.all(Notice)}
+    for form in region.own(PrintedForm):
+        for field in form.fields:
+            if field.key not in defined:
+                yield _at(region, form, "sections", f"no application field has the key {field.key}; name one that exists, "
+                                                    f"such as {min(defined, default='mobile')}")  # fmt: skip
+        if form.notice is not None and form.notice not in texts:
+            yield _at(region, form, "notice", f"no notice has the purpose {form.notice}; add its text to notices.yaml, "
+                                              f"or name another one, such as {min(texts, default='ENROLLMENT')}")  # fmt: skip
+    if not region.all(PrintedForm):
+        for rule in region.own(CapabilityRule):
+            if rule.capability is Capability.PRINT_REGISTRATION_FORM and rule.available:
+                yield _at(region, rule, "available", "there is no form to print; add printed_forms.yaml, "
+                                                     "or say no, such as available: false")  # fmt: skip
 
 
 def _completeness(region: Checked) -> Iterator[str]:

@@ -22,6 +22,7 @@ from config.rulebook_facts import RegionHeader, Row
 from config.rulebook_forms import ApplicationField, ApplicationForm, ChangeReason, ResidentScheme
 from config.rulebook_menus import MenuEntry
 from config.rulebook_money import BaseLimits, Insurance, Rate, TierPlan
+from config.rulebook_printed import PrintedForm
 from config.rulebook_rows import (
     Agency,
     AnyEligibilityRule,
@@ -64,6 +65,7 @@ SHAPES: tuple[type[Row], ...] = (
     ApplicationForm,
     ChangeReason,
     ResidentScheme,
+    PrintedForm,
 )
 
 # Shown behind every fault, by the key where it stands: a clerk copies the shape instead of asking what it is.
@@ -100,6 +102,8 @@ EXAMPLES: dict[str, object] = {
     "after": "请到税务小程序签订协议。", "asks_insurances": "true", "consent": "BANK_ACCOUNT", "depends_on": '{key: insurance_type, values: ["110"]}',
     "earliest": 0, "fields": "[{key: mobile}]", "key": "mobile", "latest": 1, "longest": 100,
     "options": "[{value: MALE, label: 男}]", "options_from": "BANKS", "required": "true", "shown_as_chosen": "true",
+    "notice": "AGENCY_CLIENT", "sections": "[{title: 基本信息, fields: [{key: name}]}]", "shows": "INSURANCES",
+    "signatures": "[{label: 申请人（签名）}]", "tells_decision": "true", "is_wide": "true",
     "step": "BASIC", "steps": "[{step: BASIC, title: 基本信息, fields: [{key: mobile}]}]", "submission": "SAVE_SUBMITS",
     "submit_label": "提交申报", "type": "TEXT", "value": "MALE", "values": '["110"]',
 }  # fmt: skip

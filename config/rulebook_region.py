@@ -14,6 +14,7 @@ from config.rulebook_facts import RegionHeader, Row, Status
 from config.rulebook_forms import ApplicationField, ApplicationForm, ChangeReason, ResidentScheme
 from config.rulebook_menus import MenuEntry
 from config.rulebook_money import BaseLimits, Insurance, Rate, TierPlan
+from config.rulebook_printed import PrintedForm
 from config.rulebook_rows import (
     Agency,
     AgeRule,
@@ -206,6 +207,10 @@ class Region:
     def application_field(self, key: str, on: date) -> ApplicationField:
         """Find a field of a form; raises NoRuleInForce."""
         return self._the(ApplicationField, key, on, f"application field {key}")
+
+    def printed_form(self, application: ApplicationKind, on: date) -> PrintedForm:
+        """Say which form may be printed once an application is approved; raises NoRuleInForce."""
+        return self._the(PrintedForm, application.value, on, f"form to print for {application.value}")
 
     def change_reasons(self, on: date) -> tuple[ChangeReason, ...]:
         """List why people may suspend, in the order of the file."""

@@ -50,6 +50,10 @@ class Settings(BaseModel):
     public_url: str = Field(
         "http://127.0.0.1:8001", description="Where providers reach /webhooks: https, a public name, no query."
     )
+    web_url: str = Field(
+        "http://127.0.0.1:8000",
+        description="Where people reach the web process, for the codes on printed forms: https, no path.",
+    )
     state_dir: Path = Field(HOME / ".canbao", description="The embedded database and the sandbox's own state.")
     secrets_dir: Path = Field(
         HOME / ".canbao" / "secrets", description="Folder with every key file; nothing secret stands elsewhere."
@@ -110,6 +114,7 @@ def _production_faults(settings: Settings, given: Mapping[str, str]) -> list[str
     examples = {
         "DATABASE_URL": "postgresql+psycopg://canbao@db/canbao",
         "PUBLIC_URL": "https://pay.example.gov.cn",
+        "WEB_URL": "https://pay.example.gov.cn",
         "SECRETS_DIR": "/etc/canbao/secrets",
         "MINIPROGRAMS_FILE": "/etc/canbao/miniprograms.yaml",
     }
@@ -120,6 +125,8 @@ def _production_faults(settings: Settings, given: Mapping[str, str]) -> list[str
     ]
     if PREFIX + "PUBLIC_URL" in given and not settings.public_url.startswith("https://"):
         faults.append(f"{PREFIX}PUBLIC_URL: providers only call https, such as {examples['PUBLIC_URL']}")
+    if PREFIX + "WEB_URL" in given and not settings.web_url.startswith("https://"):
+        faults.append(f"{PREFIX}WEB_URL: printed codes lead there for years, so https, such as {examples['WEB_URL']}")
     return faults
 
 

@@ -18,7 +18,8 @@ import click
 import miniprogram_api
 import models.tables  # noqa: F401 - every model, so that no state machine is missed
 import services.application_errors
-import services.case_errors  # noqa: F401 - both: refusals stand in the list once somebody knows them
+import services.case_errors
+import services.printout_errors  # noqa: F401 - all: refusals stand in the list once somebody knows them
 from config import settings as settings_module
 from config.retention import load_retention
 from config.rulebook import load_rulebook
@@ -59,6 +60,7 @@ CHINESE = {
     "PostgreSQL 16 or newer, as postgresql+psycopg://…; unset: the embedded one.": "PostgreSQL 16 或更新，写作 postgresql+psycopg://…；不设则用内嵌数据库。",
     "Which embedded PostgreSQL: 18 or 16.": "内嵌 PostgreSQL 的版本：18 或 16。",
     "Where providers reach /webhooks: https, a public name, no query.": "服务方访问 /webhooks 的地址：https、公网域名、不带查询串。",
+    "Where people reach the web process, for the codes on printed forms: https, no path.": "公众访问网页进程的地址，印在登记表的二维码里：https、不带路径。",
     "The embedded database and the sandbox's own state.": "内嵌数据库和沙箱自己的状态。",
     "Folder with every key file; nothing secret stands elsewhere.": "存放所有密钥文件的目录；别处没有任何秘密。",
     "More rulebooks, or confirmed ones in place of ours.": "更多地区的规则，或用已核实的规则替换自带的。",

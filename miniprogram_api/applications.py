@@ -171,7 +171,11 @@ class ApplicationOut(Schema):
     region_name = String(required=True)
     joint_case_id = String(required=True, allow_none=True)
     submission = String(required=True, allow_none=True)
-    can = List(String(), required=True, metadata={"description": "现在可以：CHANGE, HAND_IN_DOCUMENTS, SUBMIT, WITHDRAW, COPY"})
+    can = List(
+        String(),
+        required=True,
+        metadata={"description": "现在可以：CHANGE, HAND_IN_DOCUMENTS, SUBMIT, WITHDRAW, COPY, PRINT_FORM"},
+    )
     fields_ = List(Nested(FilledFieldOut), required=True, data_key="fields")
     insurances = List(Nested(ItemOut), required=True)
     documents = List(Nested(ApplicationDocumentOut), required=True)

@@ -61,11 +61,12 @@ def endpoint(
     creates: bool = False,
     replays: bool = False,
     takes_picture: bool = False,
-    gives_picture: bool = False,
+    gives: str | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """An endpoint reads as its contract: what it takes (body) or asks (query) and returns, how it can refuse, whether it creates and needs a key.
 
-    `takes_picture`, `gives_picture`: the body is one, and not JSON; whoever takes it reads it by itself, after all else is asked.
+    `takes_picture`: the body is one, and not JSON; whoever takes it reads it by itself, after all else is asked. `gives`: the media
+    type of an answer that is not JSON.
     `replays`: the same key tells the same thing again, and a header says so; elsewhere doing it again is the same as once.
     """
 
@@ -98,7 +99,7 @@ def endpoint(
             "creates": creates,
             "replays": replays,
             "takes_picture": takes_picture,
-            "gives_picture": gives_picture,
+            "gives": gives,
             "status": status,
         }
         return asked

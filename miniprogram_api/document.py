@@ -131,8 +131,8 @@ def _responses(given: dict[str, Any], contract: dict[str, Any], *, method: str) 
     good = {status: answer for status, answer in given.items() if status == str(contract["status"])}
     if not good:
         good = {str(contract["status"]): {"description": "Done"}}
-    if contract["gives_picture"]:
-        good[str(contract["status"])]["content"] = {"image/jpeg": {"schema": BYTES}}
+    if contract["gives"]:
+        good[str(contract["status"])]["content"] = {contract["gives"]: {"schema": BYTES}}
     if contract["replays"]:
         good[str(contract["status"])]["headers"] = REPLAYED
     refusals = {str(status): _problem_answer(status, sorted(each)) for status, each in sorted(codes.items())}

@@ -26,7 +26,7 @@ from services.document_errors import (
     TooManyUploads,
 )
 from services.errors import BusinessError, ConsentRequired, NotFound, ProviderUnavailable
-from services.pictures import MOST_BYTES
+from services.pictures import MEDIA_TYPE, MOST_BYTES
 
 if TYPE_CHECKING:
     import uuid
@@ -135,7 +135,7 @@ def link_to_document(application_id: uuid.UUID, kind: str) -> dict[str, Any]:
 @endpoint(
     door,
     signed_in=False,
-    gives_picture=True,
+    gives=MEDIA_TYPE,
     fails=[PictureLinkEnded, PictureLost, TooManyLooks, ProviderUnavailable],
 )
 def show_picture(ticket: str) -> Response:

@@ -27,6 +27,7 @@ from miniprogram_api import (
     payment_orders,
     personal_data,
     regions,
+    registration_forms,
     retirement_outlook,
     sandbox_journal,
     sessions,
@@ -56,6 +57,7 @@ NOUNS = (
     retirement_outlook,
     payment_orders,
     documents,
+    registration_forms,
     messages,
     personal_data,
 )

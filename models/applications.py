@@ -171,8 +171,6 @@ class EnrollmentApplication(Stateful, Base):
     decision_reason: Mapped[str | None]
     remark_sealed: Mapped[bytes | None]
     """What the reviewer says to the applicant beside the reason."""
-    form_serial: Mapped[str | None] = mapped_column(unique=True)
-    """Serial and verification code of the printed registration form, once there is one (R-CZ-38)."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

@@ -17,6 +17,7 @@ from models import (
     payments,
     people,
     personal_data,
+    printouts,
     reviews,
     staff,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "payments",
     "people",
     "personal_data",
+    "printouts",
     "reviews",
     "staff",
 ]

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from config.months import YearMonth
-from config.rulebook import ApplicationKind, HotlineTopic, NoRuleInForce
+from config.rulebook import ApplicationKind, Capability, HotlineTopic, NoRuleInForce
 from models.accounts import Account
 from models.applications import OPEN_STATES, ApplicationDocument, ApplicationItem, EnrollmentApplication
 from models.base import Move, constraint_of
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from config.rulebook import ApplicationForm, Region, Rulebook
+    from config.rulebook import ApplicationForm, PrintedForm, Region, Rulebook
     from services.errors import BusinessError
     from services.people import IdNumber, OldForeignCardNumber
     from services.ports import Ports
@@ -49,7 +49,14 @@ OF_KIND: Final = {
 
 
 def may_apply(session: Session, *, account: Account) -> uuid.UUID:
-    """The person who asks, with the account held: closing it waits, and then sees what was done.
+    """The person who asks, held as `hold_person` does, who agreed to apply here. Raises as it does."""
+    person_id = hold_person(session, account=account)
+    require_consent(session, account_id=account.id, purpose="ENROLLMENT", hold=True)
+    return person_id
+
+
+def hold_person(session: Session, *, account: Account) -> uuid.UUID:
+    """The person of this account, with the account held: closing it waits, and then sees what was done.
 
     Raises SignInAgain, RealNameRequired, ConsentRequired.
     """
@@ -61,7 +68,6 @@ def may_apply(session: Session, *, account: Account) -> uuid.UUID:
     if held.person_id is None:
         raise RealNameRequired
     refuse_taken_back(session, account_id=account.id, purpose="REAL_NAME", hold=True)
-    require_consent(session, account_id=account.id, purpose="ENROLLMENT", hold=True)
     person_id: uuid.UUID = held.person_id
     return person_id
 
@@ -102,6 +108,16 @@ def to_the_counter(region: Region, agency: str | None, why: str = "本地区目�
         f"电话：{counter['phone']}），咨询热线{counter['hotline']}。",
         counter=counter,
     )
+
+
+def form_to_print(ports: Ports, region: Region, application: EnrollmentApplication) -> PrintedForm | None:
+    """The region's form for this kind of application; None where there is none to print on the phone."""
+    if not ports.offers(region, Capability.PRINT_REGISTRATION_FORM):
+        return None
+    try:
+        return region.printed_form(ApplicationKind(application.kind), ports.today())
+    except NoRuleInForce:
+        return None
 
 
 def read_filled(ports: Ports, session: Session, application: EnrollmentApplication, *, who: str, now: datetime) -> Filled:

@@ -19,7 +19,7 @@ from models.applications import (
 )
 from services.application_fields import options_of
 from services.application_lapsing import mend_by
-from services.application_steps import missing_documents, moves_of, own_application
+from services.application_steps import form_to_print, missing_documents, moves_of, own_application
 from services.personal_data import open_personal
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class ApplicationView:
     joint_case_id: uuid.UUID | None
     submission: str | None
     can: tuple[str, ...]
-    """What may be done with it now: CHANGE, HAND_IN_DOCUMENTS, SUBMIT, WITHDRAW, COPY."""
+    """What may be done with it now: CHANGE, HAND_IN_DOCUMENTS, SUBMIT, WITHDRAW, COPY, PRINT_FORM."""
     fields: list[FieldValue]
     insurances: list[ItemView]
     documents: list[dict[str, Any]]
@@ -221,7 +221,7 @@ def _view(
         region_name=region.name,
         joint_case_id=row.joint_case_id,
         submission=submission,
-        can=_can(row, submission),
+        can=_can(row, submission, prints=form_to_print(ports, region, row) is not None),
         fields=_fields(region, row, today),
         insurances=[item_view(region, row, item, today) for item in items],
         documents=[
@@ -246,7 +246,7 @@ def _view(
     )
 
 
-def _can(row: EnrollmentApplication, submission: Submission | None) -> tuple[str, ...]:
+def _can(row: EnrollmentApplication, submission: Submission | None, *, prints: bool) -> tuple[str, ...]:
     told = []
     if row.is_editable and submission is not None:
         told.append("CHANGE")
@@ -258,6 +258,8 @@ def _can(row: EnrollmentApplication, submission: Submission | None) -> tuple[str
         told.append("WITHDRAW")
     if row.state in ENDED_UNDONE:
         told.append("COPY")
+    if prints and row.state == ApplicationState.APPROVED:
+        told.append("PRINT_FORM")
     return tuple(told)
 
 

@@ -222,6 +222,22 @@ def require_consent(session: Session, *, account_id: uuid.UUID, purpose: str, ho
         raise ConsentRequired(purpose=purpose)
 
 
+def require_text(session: Session, *, account_id: uuid.UUID, notice: Notice) -> None:
+    """This very text of today was read and agreed to; taking it back waits. Raises ConsentRequired naming the text to read."""
+    agreed = select(Consent.id).where(
+        Consent.account_id == account_id,
+        Consent.purpose == str(notice.purpose),
+        Consent.text_hash == _hash(notice.text),
+        Consent.withdrawn_at.is_(None),
+    )
+    if session.scalars(agreed.with_for_update(read=True)).first() is None:
+        raise ConsentRequired(
+            detail=f"请先打开《{notice.title}》仔细阅读，点“同意”以后再继续。",
+            purpose=str(notice.purpose),
+            version=notice.version,
+        )
+
+
 def is_taken_back(session: Session, *, account_id: uuid.UUID, purpose: str, hold: bool = False) -> bool:
     """Whether it was given once and is not given now.
 

@@ -65,8 +65,8 @@ INDEXED: Final = (
 )
 FOLLOWS: Final = (("person_lookups", "id_number_index"),)
 """Copies of a person's index: they follow it. Of numbers that nobody has, they lapse with the day."""
-LAPSES: Final = (("sms_codes", "phone_index"), ("sms_codes", "caller_index"))
-"""Codes under way: they are not found any more, and people ask for another."""
+LAPSES: Final = (("sms_codes", "phone_index"), ("sms_codes", "caller_index"), ("printout_misses", "network_index"))
+"""Codes under way: they are not found any more, and people ask for another. And what was counted within the hour."""
 
 
 def refuse_open_house(ports: Ports) -> None:

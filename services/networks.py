@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from config.seals import Seals
 
 
 def address_of(text: str | None) -> IPv4Address | IPv6Address | None:
@@ -17,3 +23,14 @@ def address_of(text: str | None) -> IPv4Address | IPv6Address | None:
 def network_of(address: IPv4Address | IPv6Address) -> str:
     """What is counted together."""
     return str(address) if isinstance(address, IPv4Address) else str(ip_network((address, 64), strict=False))
+
+
+def network_index(seals: Seals, *, purpose: str, caller: str | None, today: date) -> bytes | None:
+    """Of the caller's network, another one each day and for each purpose, such as `sms_caller`.
+
+    None for what is not of the open internet: that is a proxy of ours that nobody named, and behind it stands everybody.
+    """
+    address = address_of(caller)
+    if address is None or not address.is_global:
+        return None
+    return seals.index(purpose, today.isoformat(), network_of(address))

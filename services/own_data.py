@@ -87,6 +87,7 @@ KINDS: Final = (
         of=of_applications.application_documents,
     ),
     _kind("review_overrides", "破例审核记录", "办理参保登记", OURS, "review_overrides", of=of_applications.review_overrides),
+    _kind("printouts", "打印过的登记表（不含内容）", "办理参保登记", OURS, "printouts", of=of_applications.printouts),
     _kind("joint_cases", "联合办件", "办理参保登记", OURS, "joint_cases", of=of_applications.joint_cases),
     _kind("tiers", "缴费档次的变更", PAY, OURS, "enrollment_tiers", of=rows.tiers),
     _kind("bills", "应缴账单", PAY, OURS, "contribution_bills", of=rows.bills),
@@ -114,6 +115,7 @@ WITHHELD: Final = {
     "staff_sessions": "about staff",
     "staff_acts": "about staff: which page, by ids; who opened whose data is told as accesses",
     "staff_resets": "about staff",
+    "printout_misses": "about networks that tried codes of printouts, by an index that turns each day; of no account",
     "counter_code_misses": "about staff who mistyped, not about the people at the counter",
 }
 """Tables that no kind tells of, and why. A test walks the whole schema."""

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from models.applications import ApplicationDocument, ApplicationItem, EnrollmentApplication, JointCase
 from models.enrollments import Enrollment, EnrollmentPeriod
+from models.printouts import Printout
 from models.reviews import ReviewOverride
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ def application_documents(whose: Whose) -> Rows:
 def review_overrides(whose: Whose) -> Rows:
     each = ReviewOverride
     return _of_applications(whose, each, each.state, each.reason, each.asked_at, each.finished_at)
+
+
+def printouts(whose: Whose) -> Rows:
+    each = Printout
+    return _of_applications(whose, each, each.kind, each.serial, each.version, each.issued_at, each.replaced_at)
 
 
 def joint_cases(whose: Whose) -> Rows:

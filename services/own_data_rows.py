@@ -327,6 +327,7 @@ PURPOSES: Final = {
     "application_rules": "核对参保条件",
     "application_change": "填写参保申请",
     "application_remark": "向本人显示审核意见",
+    "registration_form": "打印登记表",
     "own_copy": "向本人提供副本",
     "document_look": "查看申请材料的照片",
     "request_answer": "办理您的个人信息请求",

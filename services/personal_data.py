@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from models.base import Base
     from services.ports import Ports
 
-NOT_PERSONAL: Final = frozenset({"subject", "request", "reference", "content", "code", "totp"})
-"""Sealed too, and opened where they are used: what a provider gave us, our own frozen request, a notice for evidence, a counter's code,
-the secret that a staff member's phone shares."""
+NOT_PERSONAL: Final = frozenset({"subject", "request", "reference", "content", "code", "totp", "digest"})
+"""Sealed too, and opened where they are used: what a provider gave us, our own frozen request, a notice for evidence, a counter's or a printout's
+code, the hash of what was printed, the secret that a staff member's phone shares."""
 
 
 def open_personal(

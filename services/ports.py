@@ -62,6 +62,8 @@ class Ports:
     documents: DocumentProvider
     scanner: ScanProvider | None = None
     """None: no scanner is configured, and pictures come in unscanned."""
+    web_url: str = "http://127.0.0.1:8000"
+    """Where people reach the web process: what the codes on printouts lead to."""
     watermark_font: Path | None = None
     """None: whatever font with Chinese characters this machine has, or Latin letters."""
     retention: Retention = field(default_factory=shipped_retention, repr=False)

@@ -33,7 +33,7 @@ from services.errors import (
     TooManySmsCodes,
     WrongWay,
 )
-from services.networks import address_of, network_of
+from services.networks import network_index
 from services.phone_numbers import keep_phone, parse_phone, phone_index
 from services.sign_in import SignedIn, capabilities_of, find_account, new_account, open_session
 
@@ -79,7 +79,7 @@ def send_code(ports: Ports, *, miniprogram: str, phone: str, caller: str | None 
     now, row_id = ports.now(), new_id()
     digits = f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
     index = phone_index(ports, number)
-    caller_index = _index_of(ports, caller)
+    caller_index = network_index(ports.seals, purpose="sms_caller", caller=caller, today=ports.today())
     with ports.begin() as session:
         _require_room(session, index, now=now)
         if caller_index is not None:
@@ -141,17 +141,6 @@ def _require_room(session: Session, index: bytes, *, now: datetime) -> None:
     latest = session.scalar(select(func.max(SmsCode.sent_at)).where(SmsCode.phone_index == index, SmsCode.failed_at.is_(None)))
     if latest is not None and now < latest + ONE_IN:
         raise SmsCodeTooSoon(retry_after_seconds=int((latest + ONE_IN - now).total_seconds()) + 1)
-
-
-def _index_of(ports: Ports, caller: str | None) -> bytes | None:
-    """Of the caller's network, another one each day.
-
-    None for what is not of the open internet: that is a proxy of ours that nobody named, and behind it stands everybody.
-    """
-    address = address_of(caller)
-    if address is None or not address.is_global:
-        return None
-    return ports.seals.index("sms_caller", ports.today().isoformat(), network_of(address))
 
 
 def _require_room_for_caller(ports: Ports, session: Session, caller_index: bytes, *, miniprogram: str, now: datetime) -> None:

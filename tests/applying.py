@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from config.rulebook import ApplicationKind
 from models.applications import ApplicationDocument, EnrollmentApplication
+from services import reviews
 from services.applications import NewApplication, create_application, hand_in_documents, submit_application
 from services.choices import Choice
+from services.review_queue import Reviewer
 from tests.factories import an_id_number
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ PENSION = Choice(insurance_type="110", tier="3")
 MEDICAL = Choice(insurance_type="310", tier="5")
 PAPERS = ("ID_FRONT", "ID_BACK", "RESIDENCE_PERMIT")
 XINJIANG_PAPERS = ("ID_FRONT", "ID_BACK", "HUKOU_SELF_PAGE")
+REVIEWER = Reviewer(who="staff:S1001", roles=frozenset({"REVIEWER"}))
 _people = itertools.count()
 
 
@@ -121,3 +124,22 @@ def judged(world: World, view: ApplicationView, verb: str, *given: Any, remark: 
             from services.application_steps import end_items
 
             end_items(session, row)
+
+
+def approved(world: World, account: Account, **more: Any) -> ApplicationView:
+    """Submitted and approved by a reviewer, with all that follows: enrolments, bills, messages."""
+    view = submitted(world, account, **more)
+    reviews.take_up(world.ports, application_id=view.id, reviewer=REVIEWER)
+    reviews.approve(world.ports, application_id=view.id, version=view.version, reviewer=REVIEWER)
+    return view
+
+
+def printable(
+    world: World, account: Account | None = None, *, read: bool = True, **more: Any
+) -> tuple[Account, ApplicationView]:
+    """Approved in Changzhou, with the agency's notice read unless told otherwise: the form may be printed."""
+    account = account or an_applicant(world)
+    view = approved(world, account, **{"choices": (PENSION, MEDICAL), **more})
+    if read:
+        world.agree(account, "AGENCY_CLIENT")
+    return account, view

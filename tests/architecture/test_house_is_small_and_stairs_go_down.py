@@ -12,7 +12,18 @@ import pytest
 
 from tests.architecture.reading import HOME, Function
 
-FLOORS = ("miniprogram_api", "webhooks", "console", "jobs", "services", "providers", "models", "config", "sandbox")
+FLOORS = (
+    "miniprogram_api",
+    "webhooks",
+    "console",
+    "public_pages",
+    "jobs",
+    "services",
+    "providers",
+    "models",
+    "config",
+    "sandbox",
+)
 FILES = [
     HOME / "app.py",
     *sorted(path for floor in FLOORS for path in (HOME / floor).rglob("*.py") if "migrations" not in path.parts),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from services.registration_forms import PRINTS_A_DAY
 from tests import applying
 from tests.applying import (
     HRSS_APP,
@@ -15,10 +16,12 @@ from tests.applying import (
     XINJIANG_PAPERS,
     a_worker,
     an_applicant,
+    approved,
     begin,
     in_xinjiang,
     judged,
     lay_papers,
+    printable,
     submitted,
 )
 from tests.doors.stories import NOBODY, Ask, good, newcomer, refused, with_given
@@ -555,3 +558,54 @@ def _(house: House) -> Ask:
     with house.ports.begin() as session:
         session.execute(text("UPDATE idempotency_keys SET request_hash = 'x' WHERE account_id = :id"), {"id": ask.account.id})
     return replace(ask, key="the-same-key")
+
+
+# --- the form to print
+
+
+def printing(account: Account, view: ApplicationView) -> Ask:
+    return Ask(method="GET", path=f"/applications/{view.id}/registration-form", account=account)
+
+
+@good
+def print_form(house: House) -> Ask:
+    return printing(*printable(house.world))
+
+
+@refused("print_form", "NOT_FOUND")
+def _(house: House) -> Ask:
+    return replace(print_form(house), path=f"/applications/{NOBODY}/registration-form")
+
+
+@refused("print_form", "NOT_AVAILABLE_ONLINE")
+def _(house: House) -> Ask:
+    account = in_xinjiang(house.world)
+    return printing(account, approved(house.world, account))
+
+
+@refused("print_form", "NOT_APPROVED_YET")
+def _(house: House) -> Ask:
+    account = an_applicant(house.world)
+    house.world.agree(account, "AGENCY_CLIENT")
+    return printing(account, submitted(house.world, account))
+
+
+@refused("print_form", "CONSENT_REQUIRED")
+def _(house: House) -> Ask:
+    return printing(*printable(house.world, read=False))
+
+
+@refused("print_form", "REAL_NAME_REQUIRED")
+def _(house: House) -> Ask:
+    ask = print_form(house)
+    with house.ports.begin() as session:
+        session.execute(text("UPDATE accounts SET person_id = NULL WHERE id = :id"), {"id": ask.account.id})
+    return ask
+
+
+@refused("print_form", "TOO_MANY_PRINTS")
+def _(house: House) -> Ask:
+    ask = print_form(house)
+    for _ in range(PRINTS_A_DAY):
+        assert ask.send(house).status_code == 200
+    return ask

@@ -27,7 +27,7 @@ KNOWN_WORDS = {
 }  # fmt: skip
 
 
-KINDS_OF_BODY = {"application/json", "application/problem+json", "image/jpeg", "image/png"}
+KINDS_OF_BODY = {"application/json", "application/problem+json", "image/jpeg", "image/png", "application/pdf"}
 
 
 @cache

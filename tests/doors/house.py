@@ -165,6 +165,9 @@ def judge(app: Flask, method: str, response: TestResponse) -> None:
     if response.mimetype == "image/jpeg":
         assert response.data.startswith(b"\xff\xd8\xff"), at
         return
+    if response.mimetype == "application/pdf":
+        assert response.data.startswith(b"%PDF-"), at
+        return
     told = json.loads(response.data)
     assert contract.faults(told, content[response.mimetype]["schema"]) == [], at
 

@@ -57,7 +57,6 @@ def upgrade() -> None:
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("decision_reason", sa.Text(), nullable=True),
         sa.Column("remark_sealed", sa.LargeBinary(), nullable=True),
-        sa.Column("form_serial", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
@@ -99,7 +98,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["person_id"], ["persons.id"], name=op.f("fk_enrollment_applications_person_id_persons")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_enrollment_applications")),
         sa.UniqueConstraint("case_no", name=op.f("uq_enrollment_applications_case_no")),
-        sa.UniqueConstraint("form_serial", name=op.f("uq_enrollment_applications_form_serial")),
     )
     op.create_index(
         op.f("ix_enrollment_applications_account_id_created_at"),
