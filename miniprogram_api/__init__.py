@@ -10,6 +10,7 @@
     payer_blocks      GET|POST|DELETE /payer-blocks[/{id}]
     bills             GET /insured-persons/{id}/bills
     payment_orders    GET|POST /payment-orders[/{no}] · POST /payment-orders/{no}/cancel
+    registration_forms GET /applications/{id}/registration-form (PDF)
     personal_data     GET /personal-data[/copy|/accesses] · GET|POST|DELETE /personal-data/requests[/{id}]
 
 Sign in with a bearer token; name every creating POST with an Idempotency-Key; read refusals by their `code`.

@@ -40,6 +40,7 @@ BACK_IN_SECONDS: Final = 3
 
 
 @blueprint.get("")
+@blueprint.get("/")
 @blueprint.get("/<code>")
 def verify(code: str | None = None) -> Response:
     """The page: what is behind the code in the address or in the field, or the field alone."""

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from config.clock import BEIJING, day_start
 from config.rulebook import Capability, NoRuleInForce, Status
-from models.applications import ApplicationState, EnrollmentApplication
+from models.applications import ENDED_UNDONE, ApplicationState, EnrollmentApplication
 from models.audit import PersonalDataAccess
 from models.people import Person
 from models.printouts import PrintoutKind
@@ -117,7 +117,7 @@ def _refuse_undecided(application: EnrollmentApplication) -> None:
     if application.state == ApplicationState.APPROVED:
         return
     stands = STATES[ApplicationState(application.state)]
-    way = "可沿用原来的内容重新申报。" if application.state in (ApplicationState.REJECTED, ApplicationState.WITHDRAWN) else ""
+    way = "可沿用原来的内容重新申报。" if application.state in ENDED_UNDONE else ""
     raise NotApprovedYet(detail=f"办件{application.case_no}的状态是“{stands}”。{way}{NotApprovedYet.detail}")
 
 

@@ -66,7 +66,7 @@ FILES = {
         """,
     "capabilities.yaml": "\n        ".join(
         ["", "each_row:", "  available: true", *(f"  {pair}" for pair in FACT.split(", ")),
-         "capabilities:", *(f"  - capability: {capability}" for capability in Capability), ""]
+         "capabilities:", *(f"  - capability: {capability}" for capability in Capability), "    available: false", "    explanation: 没有", ""]
     ),
     "arrears.yaml": f"""
         arrears:

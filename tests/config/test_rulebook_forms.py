@@ -97,3 +97,90 @@ def test_what_cannot_be_drawn_is_told_with_an_example(regions, name, old, new, t
     change(regions, name, old, new)
 
     assert any(name.split("/", 1)[1] in fault and told in fault for fault in faults(regions)), faults(regions)
+
+
+# Forms to print.
+
+PRINTED = "320400-changzhou/printed_forms.yaml"
+
+
+def test_a_region_says_which_form_may_be_printed_and_what_is_read_before(rulebook):
+    form = rulebook.region("320400").printed_form(NEW, TODAY)
+
+    assert form.title == "常州市劳动事务代理申请登记表"
+    assert form.notice == "AGENCY_CLIENT"
+    assert [field.key for field in form.fields][:3] == ["name", "sex", "birth_date"]
+    for code, kind in (("320400", ApplicationKind.SUSPENSION), ("650000", NEW)):
+        with pytest.raises(NoRuleInForce):
+            rulebook.region(code).printed_form(kind, TODAY)
+
+
+def test_whatever_is_printed_of_a_form_was_asked_for_in_it(rulebook):
+    region = rulebook.region("320400")
+
+    assert {each.key for each in region.printed_form(NEW, TODAY).fields} <= {
+        each.key for each in region.application_form(NEW, TODAY).fields
+    }
+
+
+def test_a_printed_field_has_to_be_defined(regions):
+    change(regions, PRINTED, "{key: mobile}", "{key: shoe_size}")
+
+    assert faults(regions) == [
+        (
+            "regions/320400-changzhou/printed_forms.yaml: printed_forms[NEW_ENROLLMENT].sections: no application field has the key shoe_size; "
+            "name one that exists, such as account_holder"
+        )
+    ]
+
+
+def test_a_field_is_printed_once(regions):
+    change(regions, PRINTED, "{key: mobile}", "{key: name}")
+
+    (fault,) = faults(regions)
+    assert "name is printed twice" in fault
+
+
+def test_the_text_to_read_before_has_to_be_there(regions):
+    change(regions, "320400-changzhou/notices.yaml", "purpose: AGENCY_CLIENT", "purpose: PHONE")
+
+    (fault,) = faults(regions)
+    assert fault.startswith(
+        "regions/320400-changzhou/printed_forms.yaml: printed_forms[NEW_ENROLLMENT].notice: no notice has the purpose AGENCY_CLIENT"
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("shows: INSURANCES", "shows: FIELDS"),
+        ("shows: INSURANCES", "shows: INSURANCES\n        text: 好"),
+        ("shows: SIGNATURES", "shows: TEXT"),
+        ("shows: TEXT", "shows: DOCUMENTS"),
+    ],
+)
+def test_a_section_has_what_it_shows_and_nothing_else(regions, old, new):
+    change(regions, PRINTED, old, new)
+
+    (fault,) = faults(regions)
+    assert "write what it shows and nothing else, such as shows: INSURANCES" in fault
+
+
+def test_whoever_may_print_has_something_to_print(regions):
+    (regions / PRINTED).unlink()
+
+    assert faults(regions) == [
+        (
+            "regions/320400-changzhou/capabilities.yaml: capabilities[PRINT_REGISTRATION_FORM].available: there is no form to print; "
+            "add printed_forms.yaml, or say no, such as available: false"
+        )
+    ]
+
+
+def test_another_layout_is_yaml_alone(regions):
+    path = regions / PRINTED
+    path.write_text(path.read_text(encoding="utf-8").replace("label: 申请人（签名）", "label: 本人签字"), encoding="utf-8")
+
+    form = load_rulebook(regions).region("320400").printed_form(NEW, TODAY)
+
+    assert form.sections[-1].signatures[0].label == "本人签字"

@@ -11,6 +11,7 @@ PRODUCTION = {
     "CANBAO_MODE": "production",
     "CANBAO_DATABASE_URL": "postgresql+psycopg://canbao@db/canbao",
     "CANBAO_PUBLIC_URL": "https://pay.example.gov.cn",
+    "CANBAO_WEB_URL": "https://pay.example.gov.cn",
     "CANBAO_SECRETS_DIR": "/etc/canbao/secrets",
     "CANBAO_MINIPROGRAMS_FILE": "/etc/canbao/miniprograms.yaml",
 }
@@ -75,6 +76,7 @@ def test_production_names_what_it_misses_with_a_right_example(name):
 
 def test_production_is_reached_by_https_only():
     assert "providers only call https" in fault_of({**PRODUCTION, "CANBAO_PUBLIC_URL": "http://pay.example.gov.cn"})
+    assert "so https" in fault_of({**PRODUCTION, "CANBAO_WEB_URL": "http://pay.example.gov.cn"})
 
 
 def test_settings_are_frozen():
