@@ -9,6 +9,7 @@ from apiflask import APIBlueprint
 from flask import Response
 
 from miniprogram_api.auth import endpoint, me, ports
+from services import registration_forms
 from services.errors import (
     ConsentRequired,
     NotAvailableOnline,
@@ -16,7 +17,6 @@ from services.errors import (
     RealNameRequired,
 )
 from services.printout_errors import NotApprovedYet, TooManyPrints
-from services.registration_forms import print_registration_form
 
 if TYPE_CHECKING:
     import uuid
@@ -44,12 +44,12 @@ HEADERS: Final = {
         TooManyPrints,
     ],
 )
-def print_form(application_id: uuid.UUID) -> Response:
+def print_registration_form(application_id: uuid.UUID) -> Response:
     """登记表, once the application is approved and the agency's notice was agreed to (`AGENCY_CLIENT`). Unchanged, it is the same file again.
 
     On it stands a QR code that leads anybody to `/verify`, where it is told whether the form still holds.
     """
-    made = print_registration_form(ports(), account=me(), application_id=application_id)
+    made = registration_forms.print_registration_form(ports(), account=me(), application_id=application_id)
     return Response(made.content, mimetype=PDF, headers={**HEADERS, "Content-Disposition": named(made.title, made.serial)})
 
 

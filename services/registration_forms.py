@@ -63,7 +63,7 @@ class PrintedPdf:
 def print_registration_form(ports: Ports, *, account: Account, application_id: uuid.UUID) -> PrintedPdf:
     """The form of one's own approved application.
 
-    Raises NotFound (also for other people's), NotAvailableOnline (with the window), RealNameRequired, SignInAgain, NotApprovedYet,
+    Raises NotFound (also for other people's), NotAvailableOnline (with the window), RealNameRequired, NotApprovedYet,
     ConsentRequired (naming the text to read), TooManyPrints, SealBroken.
     """
     now, today = ports.now(), ports.today()

@@ -568,44 +568,44 @@ def printing(account: Account, view: ApplicationView) -> Ask:
 
 
 @good
-def print_form(house: House) -> Ask:
+def print_registration_form(house: House) -> Ask:
     return printing(*printable(house.world))
 
 
-@refused("print_form", "NOT_FOUND")
+@refused("print_registration_form", "NOT_FOUND")
 def _(house: House) -> Ask:
-    return replace(print_form(house), path=f"/applications/{NOBODY}/registration-form")
+    return replace(print_registration_form(house), path=f"/applications/{NOBODY}/registration-form")
 
 
-@refused("print_form", "NOT_AVAILABLE_ONLINE")
+@refused("print_registration_form", "NOT_AVAILABLE_ONLINE")
 def _(house: House) -> Ask:
     account = in_xinjiang(house.world)
     return printing(account, approved(house.world, account))
 
 
-@refused("print_form", "NOT_APPROVED_YET")
+@refused("print_registration_form", "NOT_APPROVED_YET")
 def _(house: House) -> Ask:
     account = an_applicant(house.world)
     house.world.agree(account, "AGENCY_CLIENT")
     return printing(account, submitted(house.world, account))
 
 
-@refused("print_form", "CONSENT_REQUIRED")
+@refused("print_registration_form", "CONSENT_REQUIRED")
 def _(house: House) -> Ask:
     return printing(*printable(house.world, read=False))
 
 
-@refused("print_form", "REAL_NAME_REQUIRED")
+@refused("print_registration_form", "REAL_NAME_REQUIRED")
 def _(house: House) -> Ask:
-    ask = print_form(house)
+    ask = print_registration_form(house)
     with house.ports.begin() as session:
         session.execute(text("UPDATE accounts SET person_id = NULL WHERE id = :id"), {"id": ask.account.id})
     return ask
 
 
-@refused("print_form", "TOO_MANY_PRINTS")
+@refused("print_registration_form", "TOO_MANY_PRINTS")
 def _(house: House) -> Ask:
-    ask = print_form(house)
+    ask = print_registration_form(house)
     for _ in range(PRINTS_A_DAY):
         assert ask.send(house).status_code == 200
     return ask

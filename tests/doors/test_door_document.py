@@ -34,6 +34,7 @@ import services.payer_blocks
 import services.phone_numbers
 import services.real_names
 import services.registration
+import services.registration_forms
 import services.retirement_outlook
 import services.sign_in
 import services.tier_changes
@@ -126,6 +127,7 @@ def test_operations_are_called_by_names_that_stay():
         "open_joint_case",
         "open_notice",
         "place_order",
+        "print_registration_form",
         "prove_name",
         "read_application",
         "read_application_form",
@@ -192,6 +194,7 @@ MODULES = {
         services.enrollments,
         services.face_checks,
         services.real_names,
+        services.registration_forms,
         services.insured_persons,
         services.joint_cases,
         services.menu,

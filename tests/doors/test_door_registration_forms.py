@@ -63,7 +63,7 @@ class Text(HTMLParser):
 
 
 def test_the_file_comes_as_pdf_that_nobody_keeps_under_a_name_that_names_nobody(house):
-    ask = GOOD["print_form"](house)
+    ask = GOOD["print_registration_form"](house)
     response = ask.send(house)
 
     assert response.mimetype == "application/pdf"
@@ -106,7 +106,7 @@ def squares_of(pdf: bytes) -> list[list[int]]:
 
 @pytest.mark.parametrize("how", [{"revoked": True}, {"lives": timedelta(seconds=-1)}])
 def test_a_token_that_ended_fetches_nothing(house, how):
-    ask = GOOD["print_form"](house)
+    ask = GOOD["print_registration_form"](house)
     token = house.token(ask.account, **how)
 
     response = house.app.test_client().get(f"{API}{ask.path}", headers={"Authorization": f"Bearer {token}"})
@@ -115,8 +115,8 @@ def test_a_token_that_ended_fetches_nothing(house, how):
 
 
 def test_strangers_and_owners_of_other_cases_hear_the_same_as_about_nothing(house):
-    ask = GOOD["print_form"](house)
-    other = GOOD["print_form"](house)
+    ask = GOOD["print_registration_form"](house)
+    other = GOOD["print_registration_form"](house)
     nothing = replace(ask, path="/applications/01980000-0000-7000-8000-000000000000/registration-form")
 
     told = [replace(ask, account=other.account).send(house).json, nothing.send(house).json]
