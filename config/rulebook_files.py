@@ -102,7 +102,7 @@ EXAMPLES: dict[str, object] = {
     "after": "请到税务小程序签订协议。", "asks_insurances": "true", "consent": "BANK_ACCOUNT", "depends_on": '{key: insurance_type, values: ["110"]}',
     "earliest": 0, "fields": "[{key: mobile}]", "key": "mobile", "latest": 1, "longest": 100,
     "options": "[{value: MALE, label: 男}]", "options_from": "BANKS", "required": "true", "shown_as_chosen": "true",
-    "notice": "AGENCY_CLIENT", "sections": "[{title: 基本信息, fields: [{key: name}]}]", "shows": "INSURANCES",
+    "notice": "AGENCY_CLIENT", "sections": "[{title: 基本信息, fields: [{key: name}]}]", "content": "INSURANCES",
     "signatures": "[{label: 申请人（签名）}]", "tells_decision": "true", "is_wide": "true",
     "step": "BASIC", "steps": "[{step: BASIC, title: 基本信息, fields: [{key: mobile}]}]", "submission": "SAVE_SUBMITS",
     "submit_label": "提交申报", "type": "TEXT", "value": "MALE", "values": '["110"]',

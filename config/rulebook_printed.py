@@ -45,22 +45,22 @@ class PrintedSection(Part):
     """One block of the form, with its title down the left side."""
 
     title: Annotated[str, Field(min_length=1, max_length=_LONGEST_BAND)]
-    shows: PrintedContent = PrintedContent.FIELDS
+    content: PrintedContent = PrintedContent.FIELDS
     fields: tuple[PrintedField, ...] = ()
     text: Text | None = None
     signatures: tuple[Signature, ...] = ()
 
     @model_validator(mode="after")
-    def _has_what_it_shows(self) -> Self:
+    def _has_its_content(self) -> Self:
         given = {
             PrintedContent.FIELDS: bool(self.fields),
             PrintedContent.TEXT: self.text is not None,
             PrintedContent.SIGNATURES: bool(self.signatures),
         }
-        for shows, is_there in given.items():
-            if is_there != (self.shows is shows):
-                raise ValueError(f"fields belong to FIELDS, text to TEXT and signatures to SIGNATURES, and this one shows {self.shows}; "
-                                 "write what it shows and nothing else, such as shows: INSURANCES")  # fmt: skip
+        for content, is_there in given.items():
+            if is_there != (self.content is content):
+                raise ValueError(f"fields belong to FIELDS, text to TEXT and signatures to SIGNATURES, and this one's content is {self.content}; "
+                                 "write what belongs to it and nothing else, such as content: INSURANCES")  # fmt: skip
         return self
 
 

@@ -54,7 +54,7 @@ def blocks_of(region: Region, form: PrintedForm, facts: Facts) -> tuple[Block, .
 
 
 def _rows(region: Region, section: PrintedSection, facts: Facts) -> list[RowSpec]:
-    match section.shows:
+    match section.content:
         case PrintedContent.FIELDS:
             return _field_rows(region, section.fields, facts)
         case PrintedContent.INSURANCES:

@@ -153,17 +153,17 @@ def test_the_text_to_read_before_has_to_be_there(regions):
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("shows: INSURANCES", "shows: FIELDS"),
-        ("shows: INSURANCES", "shows: INSURANCES\n        text: 好"),
-        ("shows: SIGNATURES", "shows: TEXT"),
-        ("shows: TEXT", "shows: DOCUMENTS"),
+        ("content: INSURANCES", "content: FIELDS"),
+        ("content: INSURANCES", "content: INSURANCES\n        text: 好"),
+        ("content: SIGNATURES", "content: TEXT"),
+        ("content: TEXT", "content: DOCUMENTS"),
     ],
 )
 def test_a_section_has_what_it_shows_and_nothing_else(regions, old, new):
     change(regions, PRINTED, old, new)
 
     (fault,) = faults(regions)
-    assert "write what it shows and nothing else, such as shows: INSURANCES" in fault
+    assert "write what belongs to it and nothing else, such as content: INSURANCES" in fault
 
 
 def test_whoever_may_print_has_something_to_print(regions):
