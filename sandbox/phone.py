@@ -91,6 +91,18 @@ class Phone:
             raise PhoneRefusedError(answer.status_code, told)
         return dict(told)
 
+    def download(self, path: str) -> bytes:
+        """Fetch a file, as wx.downloadFile does: the token goes in a header."""
+        answer = self._session.get(
+            self.base + path,
+            headers={"Authorization": f"Bearer {self.token}"},
+            timeout=self._timeout_seconds,
+            allow_redirects=False,
+        )
+        if not answer.ok:
+            raise PhoneRefusedError(answer.status_code, dict(answer.json()))
+        return answer.content
+
     def sign_in(self) -> Told:
         """Do wx.login or my.getAuthCode, then open a session."""
         code = self.sandbox.make_code(self.app_id, self.user_id)

@@ -52,7 +52,8 @@ SMALL: Final = 8.5
 SMALL_LEADING: Final = 12.5
 MARK_SIZE: Final = 11.0
 MARK_ANGLE: Final = 28
-MARK_STEP: Final = (124 * MM, 34 * MM)
+MARK_LEADING: Final = 27 * MM
+MARK_GAP: Final = 12 * MM
 MARK: Final = Color(0.88, 0.88, 0.88)
 LABEL_GROUND: Final = Color(0.955, 0.955, 0.955)
 LINE: Final = Color(0.25, 0.25, 0.25)
@@ -173,18 +174,19 @@ def _rectangle(canvas: Canvas, left: float, top: float, width: float, height: fl
 
 
 def _mark(canvas: Canvas, words: str) -> None:
-    """Serial and moment across the whole page, under everything else."""
-    across, down = MARK_STEP
+    """Serial and moment across the whole page, under everything else, in slanted lines of which every second one begins later."""
+    across = measure(words, MARK_SIZE) + MARK_GAP
+    reach = (PAGE_WIDTH + PAGE_HEIGHT) / 2
     canvas.saveState()
     canvas.setFillColor(MARK)
     canvas.setFont(FONT, MARK_SIZE)
-    for row in range(-1, int(PAGE_HEIGHT / down) + 2):
-        for column in range(-1, int(PAGE_WIDTH / across) + 1):
-            canvas.saveState()
-            canvas.translate(column * across + (row % 2) * across / 2, row * down)
-            canvas.rotate(MARK_ANGLE)
-            canvas.drawString(0, 0, words)
-            canvas.restoreState()
+    canvas.translate(PAGE_WIDTH / 2, PAGE_HEIGHT / 2)
+    canvas.rotate(MARK_ANGLE)
+    for line in range(-int(reach / MARK_LEADING), int(reach / MARK_LEADING) + 1):
+        left = -across * (2 + line % 2 / 2)
+        while left < reach:
+            canvas.drawString(left, line * MARK_LEADING, words)
+            left += across
     canvas.restoreState()
 
 

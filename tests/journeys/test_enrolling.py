@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
 
+import pypdf
 import pytest
+import requests
 from PIL import Image, ImageDraw
 
 from app import build_ports
@@ -101,11 +104,25 @@ def test_somebody_in_changzhou_enrols_in_the_app_is_approved_and_pays_by_wechat(
     seen = phone.ask("GET", f"/applications/{case['id']}")
     assert seen["state"] == "APPROVED"
     assert [step["actor"] for step in seen["timeline"]][-1] == "STAFF"
+    assert "PRINT_FORM" in seen["can"]
     payer = on_wechat(town, *PROGRAMS["wechat"][:2], number, mobile=mobile)
     person, bill = town.own_bill(payer)
     order = payer.order(person, [bill["id"]])
     payer.pay(order)
     assert payer.wait_until(order["order_no"], "PAID")["lines"][0]["state"] == "PAID"
+
+    form = f"/applications/{case['id']}/registration-form"
+    with pytest.raises(PhoneRefusedError) as refusal:
+        phone.download(form)
+    assert refusal.value.code == "CONSENT_REQUIRED"
+    phone.read("AGENCY_CLIENT", seconds=TO_READ_SECONDS)
+    said = pypdf.PdfReader(io.BytesIO(phone.download(form))).pages[0].extract_text()
+    assert number in said
+    code = re.search(r"验真码：([0-9A-Z-]{34})", said)[1]
+    assert f"{town.stack.url('web')}/verify" in said
+    page = requests.get(f"{town.stack.url('web')}/verify/{code}", timeout=30)
+    assert "有效" in page.text
+    assert number not in page.text
 
 
 def test_somebody_in_xinjiang_enrols_pauses_and_goes_on_where_they_are_insured(town, world):
