@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.printouts import PrintoutMiss
 from services.printout_errors import PrintoutUnknown, TooManyPrintoutMisses
@@ -97,6 +99,14 @@ def test_codes_are_long_beyond_guessing_and_no_two_alike():
     assert len(made) == 2000
     assert all(read_code(grouped(each)) == each for each in made)
     assert {each for code in made for each in code} == set(ALPHABET)
+
+
+@given(st.text(max_size=130) | st.text(alphabet=ALPHABET + ALPHABET.lower() + "oil-\u2013 ", min_size=26, max_size=40))
+def test_whatever_is_typed_is_one_code_or_none_and_reads_the_same_again(typed):
+    code = read_code(typed)
+
+    assert code is None or (len(code) == CODE_LENGTH and set(code) <= set(ALPHABET))
+    assert code is None or read_code(grouped(code)) == read_code(code) == code
 
 
 # Trying.
