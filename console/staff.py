@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NUMBER: Final = "/staff/<string(minlength=2,maxlength=16):number>"
 DONE: Final = {
+    "proposed": "已提交邀请，请另一位系统管理员核实后签发开通码。",
     "locked": "已锁定，对方已被退出登录。",
     "unlocked": "已解锁。",
     "left": "已办理离岗，密码和验证器已清除。",
@@ -32,11 +33,12 @@ def scope_of_number(ports: Ports, *, number: str) -> Scope:
     return staff.read_staff(ports, number=number).scope
 
 
-def resets_that_wait(ports: Ports, by: StaffView) -> int:
-    return len(staff_resets.list_resets(ports, by=by))
+def waiting(ports: Ports, by: StaffView) -> int:
+    """Resets, and invitations of others that have no code yet."""
+    return len(staff_resets.list_resets(ports, by=by)) + len(staff.list_proposed(ports, by=by))
 
 
-@page("/staff", roles=ADMINISTRATORS, nav="人员管理", waiting=resets_that_wait)
+@page("/staff", roles=ADMINISTRATORS, nav="人员管理", waiting=waiting)
 def list_staff() -> str:
     state = request.args.get("state", "")
     known = state if state in set(StaffState) else None
@@ -53,7 +55,7 @@ def invite() -> Any:
     region, _, agency = field("scope").partition("/")
     given = {"number": field("number"), "roles": request.form.getlist("roles"), "scope": field("scope")}
     try:
-        invitation = staff.invite(
+        staff.propose(
             ports(),
             number=field("number"),
             roles=request.form.getlist("roles"),
@@ -63,7 +65,7 @@ def invite() -> Any:
         )
     except BusinessError as fault:
         return show_again("staff_invite.html", fault, given=given, scopes=_scopes())
-    return _handed_over(invitation)
+    return go("list_staff", done="proposed")
 
 
 @page(NUMBER, roles=ADMINISTRATORS, scope=scope_of_number)
@@ -73,9 +75,9 @@ def read_staff(number: str) -> str:
     return show("staff_member.html", member=member, reset=waiting[0] if waiting else None, done=_done())
 
 
-@page(f"{NUMBER}/invitation", roles=ADMINISTRATORS, methods=("POST",), scope=scope_of_number)
-def invite_again(number: str) -> Any:
-    return _handed_over(staff.invite_again(ports(), number=number, by=me(), origin=origin()))
+@page(f"{NUMBER}/code", roles=ADMINISTRATORS, methods=("POST",), scope=scope_of_number)
+def issue_code(number: str) -> Any:
+    return _handed_over(staff.issue_code(ports(), number=number, by=me(), origin=origin()))
 
 
 @page(f"{NUMBER}/lock", roles=ADMINISTRATORS, methods=("POST",), scope=scope_of_number)

@@ -34,9 +34,9 @@ def invite(number: str, role: str, *, again: bool) -> None:
     """Print a code, once: with it an administrator sets password and phone at /console/enrolment."""
     try:
         if again:
-            invitation = service.invite_again(ports_of(), number=number.upper(), by=None, origin=COMMAND_LINE)
+            invitation = service.issue_code(ports_of(), number=number.upper(), by=None, origin=COMMAND_LINE)
         else:
-            invitation = service.invite(ports_of(), number=number, roles=[role], by=None, origin=COMMAND_LINE)
+            invitation = service.invite(ports_of(), number=number, roles=[role], origin=COMMAND_LINE)
     except BusinessError as fault:
         raise click.ClickException(f"{fault.title}：{fault.said} ({fault.code})") from None
     _show(invitation)

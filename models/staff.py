@@ -84,6 +84,8 @@ class Staff(Stateful, Base):
         CheckConstraint(" + ".join(_has(power) for power in Power) + " = 1", name="powers_apart"),
         CheckConstraint("number ~ '^[A-Z0-9]{2,16}$'", name="number_in_one_writing"),
         CheckConstraint("agency IS NULL OR region IS NOT NULL", name="agency_within_region"),
+        CheckConstraint("admitted_by <> created_by OR created_by = 'operator'", name="two_people"),
+        CheckConstraint("state NOT IN ('ACTIVE', 'LOCKED') OR admitted_by IS NOT NULL", name="admitted_before_enrolled"),
         CheckConstraint("NOT ('AUDITOR' = ANY (roles)) OR region IS NULL", name="auditors_see_every_region"),
         CheckConstraint(
             "(state IN ('ACTIVE', 'LOCKED')) = (password_hash IS NOT NULL)", name="password_while_enrolled"
@@ -134,6 +136,8 @@ class Staff(Stateful, Base):
     locked_until: Mapped[datetime | None]
     created_by: Mapped[str]
     created_at: Mapped[datetime]
+    admitted_by: Mapped[str | None]
+    """Who issued the first code: another administrator than the one who invited, or the operator. Empty: no code is out yet."""
     signed_in_at: Mapped[datetime | None]
 
     @classmethod
@@ -144,6 +148,10 @@ class Staff(Stateful, Base):
     def who(self) -> str:
         """As records name them."""
         return f"staff:{self.number}"
+
+    def admit(self, *, who: str) -> None:
+        """By the second of the two; the database refuses the first one's own number. Who admitted first, stays."""
+        self.admitted_by = self.admitted_by or who
 
     def invite_again(self, *, invitation_hash: bytes, expires_at: datetime, totp_sealed: bytes) -> None:
         """Another code in place of one that was lost or lapsed; nothing was enrolled by the old one."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +18,7 @@ from config.logs import logger
 from models.base import new_id
 from models.staff import Staff, StaffRole, StaffSession, StaffState, powers_of
 from services.counter_codes import CODE_LETTERS
+from services.counter_errors import SecondPersonRequired
 from services.errors import NotFound
 from services.staff_acts import OPERATOR, note
 from services.staff_codes import new_secret
@@ -61,6 +62,8 @@ class StaffView:
     invitation_expires_at: datetime | None
     created_by: str
     created_at: datetime
+    admitted_by: str | None
+    """Empty: no code is out yet."""
     password_set_at: datetime | None
     signed_in_at: datetime | None
 
@@ -135,64 +138,71 @@ def require_scope(ports: Ports, *, staff: StaffView, scope: Scope) -> None:
         raise OutOfScope
 
 
-def invite(
-    ports: Ports, *, number: str, roles: Collection[str], scope: Scope = EVERYWHERE, by: StaffView | None, origin: Origin
-) -> Invitation:
-    """A new one of the staff, with a code to set password and phone by. `by` None: the operator at the machine.
+def invite(ports: Ports, *, number: str, roles: Collection[str], scope: Scope = EVERYWHERE, origin: Origin) -> Invitation:
+    """A new one of the staff by the operator at the machine, with a code to set password and phone by.
+
+    Raises StaffNumberMalformed, StaffRolesApart, StaffRegionUnknown, StaffNumberTaken.
+    """
+    number, now = parse_staff_number(number), ports.now()
+    _check_roles(roles)
+    _check_region(ports, scope, roles=roles)
+    invitation = new_invitation(number, now=now)
+    with ports.begin() as session:
+        _add(ports, session, invitation, roles=roles, scope=scope, who=OPERATOR, is_admitted=True, now=now)
+        note(session, who=OPERATOR, act="staff.invite", subject=f"staff:{number}", origin=origin, now=now)
+    log.info("staff.invited", staff=number, roles=sorted(map(str, roles)))
+    return invitation
+
+
+def propose(
+    ports: Ports, *, number: str, roles: Collection[str], scope: Scope = EVERYWHERE, by: StaffView, origin: Origin
+) -> None:
+    """A new one of the staff by an administrator. Nobody comes in by it: another administrator issues the code, by `issue_code`.
 
     Raises StaffNumberMalformed, StaffRolesApart, StaffRegionUnknown, OutOfScope, StaffNumberTaken.
     """
     number, now = parse_staff_number(number), ports.now()
     _check_roles(roles)
     _check_region(ports, scope, roles=roles)
-    if by is not None:
-        require_scope(ports, staff=by, scope=scope)
-    who, row_id = by.who if by else OPERATOR, new_id()
-    invitation = new_invitation(number, now=now)
+    require_scope(ports, staff=by, scope=scope)
+    # Nobody is ever shown this code, and it is over as it begins.
+    unseen = replace(new_invitation(number, now=now), expires_at=now)
     with ports.begin() as session:
-        made = session.scalar(
-            insert(Staff)
-            .values(
-                id=row_id,
-                number=number,
-                roles=sorted({str(role) for role in roles}),
-                region=scope.region,
-                agency=scope.agency,
-                state=StaffState.INVITED,
-                invitation_hash=invitation_hash(number, invitation.code),
-                invitation_expires_at=invitation.expires_at,
-                totp_sealed=new_totp(ports, row_id),
-                created_by=who,
-                created_at=now,
-            )
-            .on_conflict_do_nothing(index_elements=[Staff.number])
-            .returning(Staff.id)
-        )
-        if made is None:
-            raise StaffNumberTaken
-        note(session, who=who, act="staff.invite", subject=f"staff:{number}", origin=origin, now=now)
-    log.info("staff.invited", staff=number, roles=sorted(map(str, roles)))
-    return invitation
+        _add(ports, session, unseen, roles=roles, scope=scope, who=by.who, is_admitted=False, now=now)
+        note(session, who=by.who, act="staff.propose", subject=f"staff:{number}", origin=origin, now=now)
+    log.info("staff.proposed", staff=number, roles=sorted(map(str, roles)))
 
 
-def invite_again(ports: Ports, *, number: str, by: StaffView | None, origin: Origin) -> Invitation:
-    """Another code for whoever has not enrolled yet; the old one is void.
+def issue_code(ports: Ports, *, number: str, by: StaffView | None, origin: Origin) -> Invitation:
+    """A code for whoever has not enrolled yet; an earlier one is void. Never by the administrator who invited them: one alone could
+    make up reviewers, and decide by them whatever they like. `by` None: the operator.
 
-    Raises NotFound, NotYourself, OutOfScope, StaffNotInThatState.
+    Raises NotFound, NotYourself, OutOfScope, StaffNotInThatState, SecondPersonRequired.
     """
     now, who = ports.now(), by.who if by else OPERATOR
     with ports.begin() as session:
         row = locked(ports, session, number=number, by=by)
         if row.state != StaffState.INVITED:
             raise StaffNotInThatState
+        if by is not None and row.created_by == by.who:
+            raise SecondPersonRequired(detail="邀请和签发开通码不能是同一人，请由另一位系统管理员签发。")
+        row.admit(who=who)
         invitation = new_invitation(row.number, now=now)
         row.invite_again(
             invitation_hash=invitation_hash(row.number, invitation.code),
             expires_at=invitation.expires_at,
             totp_sealed=new_totp(ports, row.id),
         )
-        note(session, who=who, act="staff.invite_again", subject=row.who, origin=origin, now=now)
+        note(session, who=who, act="staff.issue_code", subject=row.who, origin=origin, now=now)
     return invitation
+
+
+def list_proposed(ports: Ports, *, by: StaffView) -> list[StaffView]:
+    """Invitations that wait for this administrator to issue the code: not their own, within their scope."""
+    wanted = select(Staff).where(Staff.state == StaffState.INVITED, Staff.admitted_by.is_(None), Staff.created_by != by.who)
+    with ports.begin() as session:
+        found = [view_of(row) for row in session.scalars(wanted.order_by(Staff.created_at, Staff.number).limit(A_LIST))]
+    return [each for each in found if covers(ports, by.scope, each.scope)]
 
 
 def lock(ports: Ports, *, number: str, by: StaffView, origin: Origin) -> None:
@@ -252,6 +262,42 @@ def read_staff(ports: Ports, *, number: str) -> StaffView:
 # --- steps that its neighbours take too
 
 
+def _add(
+    ports: Ports,
+    session: Session,
+    invitation: Invitation,
+    *,
+    roles: Collection[str],
+    scope: Scope,
+    who: str,
+    is_admitted: bool,
+    now: datetime,
+) -> None:
+    """The row, in one statement: of two with one number at once, one is made. Raises StaffNumberTaken."""
+    row_id = new_id()
+    made = session.scalar(
+        insert(Staff)
+        .values(
+            id=row_id,
+            number=invitation.number,
+            roles=sorted({str(role) for role in roles}),
+            region=scope.region,
+            agency=scope.agency,
+            state=StaffState.INVITED,
+            invitation_hash=invitation_hash(invitation.number, invitation.code),
+            invitation_expires_at=invitation.expires_at,
+            totp_sealed=new_totp(ports, row_id),
+            created_by=who,
+            created_at=now,
+            admitted_by=who if is_admitted else None,
+        )
+        .on_conflict_do_nothing(index_elements=[Staff.number])
+        .returning(Staff.id)
+    )
+    if made is None:
+        raise StaffNumberTaken
+
+
 def locked(ports: Ports, session: Session, *, number: str, by: StaffView | None) -> Staff:
     """The row, locked, for somebody who may change it. Raises NotFound, NotYourself, OutOfScope."""
     row = session.scalar(select(Staff).where(Staff.number == number).with_for_update())
@@ -288,6 +334,7 @@ def view_of(row: Staff) -> StaffView:
         locked_until=row.locked_until,
         invitation_expires_at=row.invitation_expires_at,
         created_by=row.created_by,
+        admitted_by=row.admitted_by,
         created_at=row.created_at,
         password_set_at=row.password_set_at,
         signed_in_at=row.signed_in_at,

@@ -45,7 +45,7 @@ def code_at(ports: Ports, number: str, *, steps: int = 0) -> str:
 def member(ports: Ports, number: str, *roles: StaffRole, region: str | None = None, agency: str | None = None) -> StaffView:
     """One of the staff, enrolled as in life; their next code is good from the next half minute on."""
     scope = Scope(region=region, agency=agency) if region else EVERYWHERE
-    invitation = service.invite(ports, number=number, roles=roles, scope=scope, by=None, origin=OFFICE)
+    invitation = service.invite(ports, number=number, roles=roles, scope=scope, origin=OFFICE)
     given = {"number": number, "code": invitation.code, "origin": OFFICE}
     look_at_invitation(ports, **given)
     enrol(ports, password=PASSWORD, totp_code=code_at(ports, number), **given)

@@ -35,7 +35,7 @@ NO_PAGES = {"console.static", "console.nowhere"}
 
 def a_number(house: House, region: str | None = None) -> str:
     number = f"S{next(FREE)}"
-    service.invite(house.ports, number=number, roles=[StaffRole.REVIEWER], scope=Scope(region=region), by=None, origin=OFFICE)
+    service.invite(house.ports, number=number, roles=[StaffRole.REVIEWER], scope=Scope(region=region), origin=OFFICE)
     return number
 
 

@@ -19,7 +19,7 @@ NUMBER, NEW = "S1024", "秋天的桂花开满了整条巷子"
 
 @pytest.fixture
 def invitation(house):
-    return service.invite(house.ports, number=NUMBER, roles=[StaffRole.REVIEWER], by=None, origin=OFFICE)
+    return service.invite(house.ports, number=NUMBER, roles=[StaffRole.REVIEWER], origin=OFFICE)
 
 
 def test_a_code_on_paper_becomes_a_signed_in_browser(house, invitation, clock):
@@ -75,7 +75,7 @@ def without_what_differs(html: str) -> str:
 
 def test_strangers_learn_nothing_from_the_page(house, clock):
     member(house.ports, NUMBER, StaffRole.REVIEWER)
-    service.invite(house.ports, number="S7777", roles=["REVIEWER"], by=None, origin=OFFICE)
+    service.invite(house.ports, number="S7777", roles=["REVIEWER"], origin=OFFICE)
     clock.move(seconds=30)
     answers = {
         (answer.status_code, without_what_differs(answer.text))

@@ -21,8 +21,30 @@ def code_shown(answer) -> str:
     return CODE.search(answer.text)[0]
 
 
-def test_somebody_is_invited_and_comes_in(house, administrator):
-    answer = administrator.send("/staff/new", "/staff", number="s5000", roles=["REVIEWER", "SUPERVISOR"], scope="320400/WUJIN")
+@pytest.fixture
+def another(house, administrator):
+    member(house.ports, "S4002", StaffRole.ADMINISTRATOR)
+    return Browser.of(house, "S4002")
+
+
+def invite(administrator, number="S5000", roles="REVIEWER", scope=""):
+    done = administrator.send("/staff/new", "/staff", number=number, roles=roles, scope=scope)
+    assert (done.status_code, done.headers["Location"]) == (303, "/console/staff?done=proposed")
+
+
+def test_somebody_is_invited_by_one_and_let_in_by_another(house, administrator, another):
+    invite(administrator, "s5000", ["REVIEWER", "SUPERVISOR"], "320400/WUJIN")
+    administrator.get("/staff?done=proposed")
+    assert "请另一位系统管理员核实后签发开通码" in administrator.shown.text
+    assert "还没有签发开通码" in administrator.shown.text
+    administrator.get("/staff/S5000")
+    assert "须由另一位系统管理员核实后签发" in administrator.shown.text
+    assert "核实无误" not in administrator.shown.text
+    alone = administrator.post("/staff/S5000/code")
+    assert (alone.status_code, "不能是同一人" in administrator.shown.text) == (403, True)
+    another.get("/")
+    assert "1 项待办" in another.shown.text
+    answer = another.send("/staff/S5000", "/staff/S5000/code")
     assert answer.status_code == 200
     newcomer = Browser(house)
 
@@ -61,12 +83,14 @@ def test_what_cannot_be_is_refused_on_the_form_with_what_was_typed(house, admini
     assert typed == fields["number"]
 
 
-def test_the_code_is_shown_once_and_stands_on_no_other_page(house, administrator):
-    code = code_shown(administrator.send("/staff/new", "/staff", number="S5000", roles="REVIEWER", scope=""))
+def test_the_code_is_shown_once_and_stands_on_no_other_page(house, administrator, another):
+    invite(administrator)
+    code = code_shown(another.send("/staff/S5000", "/staff/S5000/code"))
 
-    assert code not in administrator.get("/staff").text
-    assert code not in administrator.get("/staff/S5000").text
-    again = code_shown(administrator.post("/staff/S5000/invitation"))
+    for browser in (administrator, another):
+        assert code not in browser.get("/staff").text
+        assert code not in browser.get("/staff/S5000").text
+    again = code_shown(another.post("/staff/S5000/code"))
     assert again != code
 
 
@@ -112,7 +136,7 @@ def test_a_lost_phone_takes_two_on_the_pages_too(house, administrator, clock):
 def test_nobody_does_it_to_themselves_on_the_pages_either(house, administrator):
     administrator.get("/staff/S4001")
     assert "须由另一位系统管理员" in administrator.shown.text
-    for act in ("lock", "unlock", "leave", "invitation", "reset", "reset/confirmation", "reset/refusal"):
+    for act in ("lock", "unlock", "leave", "code", "reset", "reset/confirmation", "reset/refusal"):
         assert administrator.post(f"/staff/S4001/{act}").status_code == 403, act
 
 

@@ -58,9 +58,10 @@ class Desk:
         )
         assert entered.url.endswith("/console/"), entered.text
 
-    def invite(self, number: str, role: str) -> str:
-        """Answers the code that the page showed."""
-        answer = self.send("/staff/new", "/staff", is_secret=True, number=number, roles=role, scope="")
+    def invite(self, number: str, role: str, *, second: Desk) -> str:
+        """One invites, the other lets in: answers the code that the second one's page showed."""
+        assert self.send("/staff/new", "/staff", number=number, roles=role, scope="").url.endswith("done=proposed")
+        answer = second.send(f"/staff/{number}", f"/staff/{number}/code", is_secret=True)
         return INVITATION.search(html.unescape(answer.text))[0]
 
     @property

@@ -226,16 +226,21 @@ def live_at_the_counter(aviary: Aviary) -> None:
 def live_at_the_console(aviary: Aviary) -> None:
     """Staff come in by their codes, mistype, attest and confirm; an auditor reads who looked. What their pages show is looked at too."""
     url = aviary.stack.url("web")
-    said = aviary.staff("staff", "invite", "--number", "S0001", "--role", "ADMINISTRATOR")
-    aviary.answers.remove(said)
-    administrator = Desk(url, "S0001", "金丝雀的窗外有一棵老槐树")
-    codes = {"S0001": INVITATION.search(said)[0]}
-    administrator.come_in(codes["S0001"])
+    codes = {}
+    administrator, second_administrator = (
+        Desk(url, "S0001", "金丝雀的窗外有一棵老槐树"),
+        Desk(url, "S0002", "金丝雀的窗外有两棵老槐树"),
+    )
+    for desk in (administrator, second_administrator):
+        said = aviary.staff("staff", "invite", "--number", desk.number, "--role", "ADMINISTRATOR")
+        aviary.answers.remove(said)
+        codes[desk.number] = INVITATION.search(said)[0]
+        desk.come_in(codes[desk.number])
     first, second, auditor = (Desk(url, number, f"金丝雀的窗外有{tree}和月光") for number, tree in STAFF.items())
     for desk, role in ((first, "REVIEWER"), (second, "SUPERVISOR"), (auditor, "AUDITOR")):
-        codes[desk.number] = administrator.invite(desk.number, role)
+        codes[desk.number] = administrator.invite(desk.number, role, second=second_administrator)
         desk.come_in(codes[desk.number])
-    desks = (administrator, first, second, auditor)
+    desks = (administrator, second_administrator, first, second, auditor)
     for desk in desks:
         words = {
             "password": desk.password,

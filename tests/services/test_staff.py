@@ -36,8 +36,16 @@ REVIEWER, SUPERVISOR, AUDITOR, ADMINISTRATOR = StaffRole
 CITY, OTHER = "320400", "650000"
 
 
-def invited(ports, number="S1024", *roles, scope=EVERYWHERE, by=None):
-    return service.invite(ports, number=number, roles=roles or [REVIEWER], scope=scope, by=by, origin=COMMAND_LINE)
+def invited(ports, number="S1024", *roles, scope=EVERYWHERE):
+    return service.invite(ports, number=number, roles=roles or [REVIEWER], scope=scope, origin=COMMAND_LINE)
+
+
+def proposed(ports, by, number="S1024", *roles, scope=EVERYWHERE):
+    service.propose(ports, number=number, roles=roles or [REVIEWER], scope=scope, by=by, origin=OFFICE)
+
+
+def issue(ports, by, number="S1024"):
+    return service.issue_code(ports, number=number, by=by, origin=OFFICE)
 
 
 def finish(ports, invitation, **changes):
@@ -46,6 +54,11 @@ def finish(ports, invitation, **changes):
         "totp_code": code_at(ports, invitation.number), "origin": OFFICE, **changes,
     }  # fmt: skip
     enrol(ports, **given)
+
+
+@pytest.fixture
+def two(ports):
+    return member(ports, "S4001", ADMINISTRATOR), member(ports, "S4002", ADMINISTRATOR)
 
 
 def state_of(ports, number="S1024") -> str:
@@ -64,7 +77,7 @@ def state_of(ports, number="S1024") -> str:
 )  # fmt: skip
 def test_powers_never_meet_in_one_person(ports, roles):
     with pytest.raises(StaffRolesApart):
-        service.invite(ports, number="S1024", roles=roles, by=None, origin=COMMAND_LINE)
+        service.invite(ports, number="S1024", roles=roles, origin=COMMAND_LINE)
 
 
 def test_a_reviewer_may_be_a_supervisor_too(ports):
@@ -170,13 +183,13 @@ def test_a_code_lapses_after_three_days_and_a_new_one_voids_the_old(ports, clock
     with pytest.raises(InvitationRefused):
         finish(ports, first)
 
-    second = service.invite_again(ports, number="S1024", by=None, origin=COMMAND_LINE)
+    second = service.issue_code(ports, number="S1024", by=None, origin=COMMAND_LINE)
     with pytest.raises(InvitationRefused):
         finish(ports, first)
     finish(ports, second)
     assert state_of(ports) == "ACTIVE"
     with pytest.raises(StaffNotInThatState):
-        service.invite_again(ports, number="S1024", by=None, origin=COMMAND_LINE)
+        service.issue_code(ports, number="S1024", by=None, origin=COMMAND_LINE)
 
 
 def test_a_wrong_code_of_the_phone_leaves_the_invitation_good(ports):
@@ -221,6 +234,103 @@ def test_two_invitations_of_one_number_at_once_make_one(ports):
     done = at_once(*[lambda: invited(ports)] * 3)
 
     assert sorted(type(each).__name__ for each in done) == ["Invitation", "StaffNumberTaken", "StaffNumberTaken"]
+
+
+# --- two administrators
+
+
+def test_whoever_invites_never_holds_the_code(ports, two, world):
+    one, other = two
+    proposed(ports, one)
+
+    assert service.read_staff(ports, number="S1024").admitted_by is None
+    with pytest.raises(SecondPersonRequired):
+        issue(ports, one)
+    assert [each.number for each in service.list_proposed(ports, by=other)] == ["S1024"]
+    assert service.list_proposed(ports, by=one) == []
+    invitation = issue(ports, other)
+    finish(ports, invitation)
+
+    assert state_of(ports) == "ACTIVE"
+    view = service.read_staff(ports, number="S1024")
+    assert (view.created_by, view.admitted_by) == ("staff:S4001", "staff:S4002")
+    assert service.list_proposed(ports, by=other) == []
+    assert world.rows("SELECT who, act FROM staff_acts WHERE subject = 'staff:S1024' ORDER BY id") == [
+        ("staff:S4001", "staff.propose"), ("staff:S4002", "staff.issue_code"), ("staff:S1024", "staff.enrol"),
+    ]  # fmt: skip
+
+
+def test_nobody_comes_in_before_the_second_has_said_yes(ports, two, monkeypatch):
+    unseen = []
+    made = service.new_invitation
+
+    def overheard(number, *, now):
+        unseen.append(made(number, now=now))
+        return unseen[-1]
+
+    monkeypatch.setattr(service, "new_invitation", overheard)
+    proposed(ports, two[0])
+
+    with pytest.raises(InvitationRefused):
+        look_at_invitation(ports, number="S1024", code=unseen[0].code, origin=OFFICE)
+    assert state_of(ports) == "INVITED"
+
+
+def test_not_even_another_code_goes_to_whoever_invited(ports, two, clock):
+    one, other = two
+    proposed(ports, one)
+    first = issue(ports, other)
+    clock.move(seconds=INVITATION_LIVES.total_seconds())
+
+    with pytest.raises(SecondPersonRequired):
+        issue(ports, one)
+    second = issue(ports, other)
+
+    assert first.code != second.code
+    finish(ports, second)
+
+
+def test_an_invitation_of_an_administrator_takes_two_as_well(ports, two):
+    proposed(ports, two[0], "S4003", ADMINISTRATOR)
+
+    with pytest.raises(SecondPersonRequired):
+        issue(ports, two[0], "S4003")
+
+
+def test_the_operator_may_be_the_second(ports, two):
+    proposed(ports, two[0])
+
+    finish(ports, service.issue_code(ports, number="S1024", by=None, origin=COMMAND_LINE))
+
+    assert service.read_staff(ports, number="S1024").admitted_by == "operator"
+
+
+@pytest.mark.parametrize(
+    ("change", "constraint"),
+    [("admitted_by = created_by", "two_people"), ("admitted_by = NULL", "admitted_before_enrolled")],
+)
+def test_the_database_asks_for_two_people_too(ports, two, change, constraint):
+    proposed(ports, two[0])
+    finish(ports, issue(ports, two[1]))
+
+    with pytest.raises(IntegrityError, match=f"ck_staff_{constraint}"), ports.begin() as session:
+        session.execute(text(f"UPDATE staff SET {change} WHERE number = 'S1024'"))  # noqa: S608 - the story's own words
+
+
+def test_two_who_issue_at_once_leave_one_code_that_works(ports, two):
+    third = member(ports, "S4003", ADMINISTRATOR)
+    proposed(ports, two[0])
+
+    codes = at_once(*[lambda by=by: issue(ports, by) for by in (two[1], third)])
+
+    good = []
+    for each in codes:
+        try:
+            look_at_invitation(ports, number="S1024", code=each.code, origin=OFFICE)
+        except InvitationRefused:
+            continue
+        good.append(each)
+    assert len(good) == 1
 
 
 # --- regions
@@ -278,10 +388,10 @@ def test_an_administrator_of_a_region_lets_nobody_in_beyond_it(ports):
     local = member(ports, "S4001", ADMINISTRATOR, region=CITY)
     member(ports, "S1001", REVIEWER, region=OTHER)
 
-    invited(ports, "S1002", REVIEWER, scope=Scope(region=CITY), by=local)
+    proposed(ports, local, "S1002", REVIEWER, scope=Scope(region=CITY))
     for scope in (EVERYWHERE, Scope(region=OTHER), Scope(region="320000")):
         with pytest.raises(OutOfScope):
-            invited(ports, "S1003", REVIEWER, scope=scope, by=local)
+            proposed(ports, local, "S1003", REVIEWER, scope=scope)
     for act in (service.lock, service.leave, ask_reset):
         with pytest.raises(OutOfScope):
             act(ports, number="S1001", by=local, origin=OFFICE)
@@ -323,7 +433,7 @@ def test_whoever_left_is_gone_with_password_and_phone(ports, world, clock):
     with pytest.raises(StaffSignInRefused):
         sign_in(ports, number="S1024", password=PASSWORD, totp_code=code, origin=OFFICE)
     assert world.rows("SELECT password_hash, totp_sealed FROM staff WHERE number = 'S1024'") == [(None, None)]
-    for act in (service.lock, service.unlock, service.leave, ask_reset, service.invite_again):
+    for act in (service.lock, service.unlock, service.leave, ask_reset, service.issue_code):
         with pytest.raises(StaffNotInThatState):
             act(ports, number="S1024", by=administrator, origin=OFFICE)
 
@@ -331,7 +441,7 @@ def test_whoever_left_is_gone_with_password_and_phone(ports, world, clock):
 def test_nobody_does_it_to_themselves(ports):
     administrator = member(ports, "S4001", ADMINISTRATOR)
 
-    for act in (service.lock, service.unlock, service.leave, service.invite_again, ask_reset, confirm_reset, refuse_reset):
+    for act in (service.lock, service.unlock, service.leave, service.issue_code, ask_reset, confirm_reset, refuse_reset):
         with pytest.raises(NotYourself):
             act(ports, number="S4001", by=administrator, origin=OFFICE)
         with pytest.raises(NotFound):
@@ -339,11 +449,6 @@ def test_nobody_does_it_to_themselves(ports):
 
 
 # --- a lost phone
-
-
-@pytest.fixture
-def two(ports):
-    return member(ports, "S4001", ADMINISTRATOR), member(ports, "S4002", ADMINISTRATOR)
 
 
 def test_a_lost_phone_takes_two_administrators(ports, two, world, clock):

@@ -66,7 +66,7 @@ def refusal(ports, **how) -> tuple[str, str]:
 
 def test_every_failure_has_the_same_answer(ports, staff, clock):
     administrator = member(ports, "S4001", StaffRole.ADMINISTRATOR)
-    service.invite(ports, number="S7777", roles=["REVIEWER"], by=None, origin=OFFICE)
+    service.invite(ports, number="S7777", roles=["REVIEWER"], origin=OFFICE)
     told = {
         refusal(ports, password="wrong wrong wrong"),
         refusal(ports, code="000000"),

@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column("locked_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("admitted_by", sa.Text(), nullable=True),
         sa.Column("signed_in_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("state IN ('INVITED', 'ACTIVE', 'LOCKED', 'LEFT')", name=op.f("ck_staff_state_known")),
         sa.CheckConstraint("roles <@ ARRAY['REVIEWER', 'SUPERVISOR', 'AUDITOR', 'ADMINISTRATOR']", name=op.f("ck_staff_roles_known")),
@@ -42,6 +43,10 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("number ~ '^[A-Z0-9]{2,16}$'", name=op.f("ck_staff_number_in_one_writing")),
         sa.CheckConstraint("agency IS NULL OR region IS NOT NULL", name=op.f("ck_staff_agency_within_region")),
+        sa.CheckConstraint("admitted_by <> created_by OR created_by = 'operator'", name=op.f("ck_staff_two_people")),
+        sa.CheckConstraint(
+            "state NOT IN ('ACTIVE', 'LOCKED') OR admitted_by IS NOT NULL", name=op.f("ck_staff_admitted_before_enrolled")
+        ),
         sa.CheckConstraint(
             "NOT ('AUDITOR' = ANY (roles)) OR region IS NULL", name=op.f("ck_staff_auditors_see_every_region")
         ),
