@@ -479,6 +479,8 @@ def test_an_override_takes_two_and_the_second_is_a_supervisor(house, reviewer, s
 
     supervisor.get("/reviews?part=FOR_SECOND")
     assert application.case_no in supervisor.shown.text
+    supervisor.get(at(application))
+    assert "请先查看全部内容和材料，再提交复核意见" in supervisor.shown.text
     for nobody, status in ((reviewer, 403), (colleague, 403)):
         assert nobody.send("/reviews", answer_at, choice="GRANT").status_code == status
     assert supervisor.send(f"{at(application)}?open=1", answer_at, choice="").status_code == 422

@@ -12,15 +12,15 @@ from PIL import Image, ImageDraw
 
 from app import build_ports
 from config.settings import load_settings
+from models.staff import StaffRole
 from sandbox.phone import Phone, PhoneRefusedError
-from services import reviews
-from services.review_queue import Reviewer
+from tests.console.browser import PASSWORD, code_at, member
 from tests.factories import World, an_id_number
 from tests.journeys.conftest import PROGRAMS
+from tests.journeys.desk import Desk
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 
-REVIEWER = Reviewer(who="staff:S1024", roles=frozenset({"REVIEWER"}))
 TO_READ_SECONDS = 10.5
 APP, HRSS_WECHAT = "changzhou-hrss-app", ("xinjiang-hrss-wechat", "wx6500000000000002")
 CARD = "6222021001112223331"
@@ -56,10 +56,28 @@ def on_wechat(town, program, app_id, number, *, mobile="13800000000"):
     return phone
 
 
-def approve(world, case):
-    reviews.take_up(world.ports, application_id=case["id"], reviewer=REVIEWER)
-    seen = reviews.look_at(world.ports, application_id=case["id"], reviewer=REVIEWER)
-    return reviews.approve(world.ports, application_id=case["id"], version=seen.application.version, reviewer=REVIEWER)
+@pytest.fixture(scope="module")
+def reviewer(town, world):
+    """One of the staff at the console of the web process, signed in by password and phone."""
+    member(world.ports, "S1024", StaffRole.REVIEWER)
+    desk = Desk(town.stack.url("web"), "S1024", PASSWORD)
+    code = code_at(world.ports, "S1024", steps=1)
+    assert desk.send("/sign-in", "/sign-in", number="S1024", password=PASSWORD, totp_code=code).url.endswith("/console/")
+    return desk
+
+
+def approve(reviewer, case):
+    """From the queue over every photograph to the decision."""
+    path = f"/reviews/{case['id']}"
+    assert case["case_no"] in reviewer.get("/reviews")
+    seen = reviewer.send(path, f"{path}/taking-up").text
+    photographs = re.findall(r'<img src="([^"]+)"', seen)
+    assert len(photographs) == len(case["documents"])
+    for each in photographs:
+        assert reviewer.browser.get(f"{reviewer.url}{each}", timeout=30).content.startswith(b"\xff\xd8\xff")
+    version = re.search(r'name="version" value="(\d+)"', seen)[1]
+    decided = reviewer.send(path, f"{path}/decision", decision="APPROVE", version=version)
+    assert decided.url.endswith("/console/reviews?done=approved"), decided.text
 
 
 def handed_in(phone, kind, region, fields, insurances, *, papers=()):
@@ -72,7 +90,7 @@ def handed_in(phone, kind, region, fields, insurances, *, papers=()):
     return phone.ask("POST", f"/applications/{case['id']}/submission", {"version": case["version"]})
 
 
-def test_somebody_in_changzhou_enrols_in_the_app_is_approved_and_pays_by_wechat(town, world):
+def test_somebody_in_changzhou_enrols_in_the_app_is_approved_and_pays_by_wechat(town, reviewer):
     number, mobile = an_id_number(801, born="19910303"), "13700008801"
     town.sandbox.register_person("张三", number, phone=mobile)
     phone = Phone(town.stack.url("web"), town.sandbox, miniprogram=APP, app_id=APP, platform="app", user_id="")
@@ -99,7 +117,7 @@ def test_somebody_in_changzhou_enrols_in_the_app_is_approved_and_pays_by_wechat(
     case = handed_in(phone, *wanted, papers=("ID_FRONT", "ID_BACK", "RESIDENCE_PERMIT"))
     assert case["state"] == "SUBMITTED"
     assert case["due_at"] > case["submitted_at"]
-    approve(world, case)
+    approve(reviewer, case)
 
     seen = phone.ask("GET", f"/applications/{case['id']}")
     assert seen["state"] == "APPROVED"
@@ -125,7 +143,7 @@ def test_somebody_in_changzhou_enrols_in_the_app_is_approved_and_pays_by_wechat(
     assert number not in page.text
 
 
-def test_somebody_in_xinjiang_enrols_pauses_and_goes_on_where_they_are_insured(town, world):
+def test_somebody_in_xinjiang_enrols_pauses_and_goes_on_where_they_are_insured(town, reviewer):
     number = an_id_number(802, born="19910404")
     town.sandbox.register_person("张三", number, phone="13800000000")
     phone = on_wechat(town, *HRSS_WECHAT, number)
@@ -141,12 +159,12 @@ def test_somebody_in_xinjiang_enrols_pauses_and_goes_on_where_they_are_insured(t
     phone.read("ENROLLMENT", seconds=TO_READ_SECONDS)
     phone.consent_to("DOCUMENTS", "BANK_ACCOUNT")
     insurances = [{"insurance_type": "110", "tier": "3"}]
-    approve(world, handed_in(phone, "NEW_ENROLLMENT", "650000", fields, insurances, papers=papers))
+    approve(reviewer, handed_in(phone, "NEW_ENROLLMENT", "650000", fields, insurances, papers=papers))
     payer = on_wechat(town, *PROGRAMS["xinjiang"][:2], number)
     person, bill = town.own_bill(payer)
     assert bill["coverage_month"] == town.month
 
-    approve(world, handed_in(phone, "SUSPENSION", "650000", {"change_reason": "6300"}, [{"insurance_type": "110"}]))
+    approve(reviewer, handed_in(phone, "SUSPENSION", "650000", {"change_reason": "6300"}, [{"insurance_type": "110"}]))
     assert payer.bills(person) == []
     with pytest.raises(PhoneRefusedError):
         payer.order(person, [bill["id"]], expected_amount_fen=bill["amount_fen"])
@@ -154,7 +172,7 @@ def test_somebody_in_xinjiang_enrols_pauses_and_goes_on_where_they_are_insured(t
     with pytest.raises(PhoneRefusedError) as refusal:
         handed_in(phone, "RESUMPTION", "320400", {"pooling_area": "320402"}, insurances)
     assert refusal.value.code in {"REGION_MISMATCH", "NOT_AVAILABLE_ONLINE"}
-    approve(world, handed_in(phone, "RESUMPTION", "650000", {"pooling_area": "650102", **bank}, insurances))
+    approve(reviewer, handed_in(phone, "RESUMPTION", "650000", {"pooling_area": "650102", **bank}, insurances))
     person, again = town.own_bill(payer)
     order = payer.order(person, [again["id"]])
     payer.pay(order)
