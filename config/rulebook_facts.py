@@ -73,6 +73,8 @@ class RegionHeader(Part):
     province_code: DivisionCode
     authority: Annotated[str, Field(pattern=r"^[a-z]+-\d{6}$")] | None = None
     timezone: Text = "Asia/Shanghai"
+    refund_two_people_above_fen: Annotated[int, Field(ge=0)] = 0
+    """Refunds above this are decided by somebody else than who applied; 0: always. The office's own rule."""
 
 
 class Row(Part):

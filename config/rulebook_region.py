@@ -117,6 +117,10 @@ class Region:
     def timezone(self) -> str:
         return self.header.timezone
 
+    @property
+    def refund_two_people_above_fen(self) -> int:
+        return self.header.refund_two_people_above_fen
+
     def lies_in(self, code: str) -> bool:
         """Whether it is the region of this code, or stands below it."""
         return self.code == code or (self.parent is not None and self.parent.lies_in(code))

@@ -32,6 +32,7 @@ from services.identity_asking import ask_face_checks
 from services.message_sending import send_messages
 from services.payment_reminders import remind
 from services.payments import ask_about_silence, close_stale
+from services.refund_sending import return_surplus, send_refunds
 from services.resealing import reseal, tell_lost_seals
 from services.retention import apply_retention
 from services.review_queue import count_overdue
@@ -111,6 +112,18 @@ def ask_providers(ports: Ports) -> int:
 def close_stale_orders(ports: Ports) -> int:
     """Close what has lapsed, at the provider first."""
     return close_stale(ports)
+
+
+@_sweep("return_surplus", cron="* * * * * */10")
+def return_what_is_owed(ports: Ports) -> int:
+    """Second and wrong money goes back to whoever paid it."""
+    return return_surplus(ports)
+
+
+@_sweep("send_refunds", cron="* * * * * */5")
+def send_what_was_decided(ports: Ports) -> int:
+    """Order refunds at the provider, and ask about those that are silent."""
+    return send_refunds(ports)
 
 
 @_sweep("ask_face_checks", cron="* * * * * */2")

@@ -21,7 +21,10 @@ class BillKind(StrEnum):
 
 
 class BillState(StrEnum):
-    """UNPAID → LOCKED → PAID → TAX_CONFIRMED → POSTED; UNPAID → VOID; any paid → REFUNDING → REFUNDED (domain §8.4)."""
+    """UNPAID → LOCKED → PAID → TAX_CONFIRMED → POSTED; UNPAID → VOID; any paid → REFUNDING → REFUNDED (domain §8.4).
+
+    A refund that did not come about leads back; a month that was paid for the wrong person goes on to VOID, and is billed anew.
+    """
 
     UNPAID = "UNPAID"
     LOCKED = "LOCKED"
@@ -80,6 +83,10 @@ class ContributionBill(Stateful, Base):
             (_B.TAX_CONFIRMED, _B.REFUNDING): "bill.refunding",
             (_B.POSTED, _B.REFUNDING): "bill.refunding",
             (_B.REFUNDING, _B.REFUNDED): "bill.refunded",
+            (_B.REFUNDING, _B.PAID): "bill.not_refunded",
+            (_B.REFUNDING, _B.TAX_CONFIRMED): "bill.not_refunded",
+            (_B.REFUNDING, _B.POSTED): "bill.not_refunded",
+            (_B.REFUNDED, _B.VOID): "bill.owed_again",
         },
     )
 
@@ -125,6 +132,20 @@ class ContributionBill(Stateful, Base):
         """Owed no longer; a new one may follow."""
         self._move(_B.VOID, who=who, at=at, why=f"{self.MOVES.event(_B.UNPAID, _B.VOID)}:{why}")
 
+    def refund(self, *, who: str, at: datetime) -> None:
+        """Its money is on its way back; nothing else is done with it meanwhile."""
+        self._move(_B.REFUNDING, who=who, at=at)
+
+    def keep(self, was: BillState, *, who: str, at: datetime) -> None:
+        """The refund did not come about."""
+        self._move(was, who=who, at=at)
+
+    def end_refunded(self, *, owed_again: bool, who: str, at: datetime) -> None:
+        """The money is back. `owed_again`: it was paid for the wrong person, so the month itself is billed anew."""
+        self._move(_B.REFUNDED, who=who, at=at)
+        if owed_again:
+            self._move(_B.VOID, who=who, at=at)
+
 
 class RecordState(StrEnum):
     PAID = "PAID"
@@ -162,3 +183,7 @@ class ContributionRecord(Base):
     paid_at: Mapped[datetime]
     tax_confirmed_at: Mapped[datetime | None]
     posted_at: Mapped[datetime | None]
+
+    def reverse(self) -> None:
+        """The month's money went back. The row stays, for whoever asks what became of it."""
+        self.state = RecordState.REVERSED

@@ -6,6 +6,7 @@
     surplus:{payment_no}                  second, late or excess money, owed back to who paid
     unknown:{channel}:{merchant}          authentic money without an order of ours
     refunding:{refund_no}                 on its way back
+    returned:{authority}                  what the treasury gave back by itself
     fees:{merchant}                       provider fees seen in bills
 
 A transfer debits one account and credits another; `clearing` is what we hold, so its balance is debits less credits, and that
@@ -28,6 +29,10 @@ class TransferKind(StrEnum):
     SETTLED = "SETTLED"
     SURPLUS = "SURPLUS"
     UNCLAIMED = "UNCLAIMED"
+    REFUNDING = "REFUNDING"
+    """Decided to go back."""
+    REFUNDED = "REFUNDED"
+    """With the payer again."""
     REFUND_SEEN = "REFUND_SEEN"
     """A refund that the provider made and we did not order."""
     ASSIGNED = "ASSIGNED"
@@ -48,6 +53,18 @@ def surplus(payment_no: str) -> str:
     return f"surplus:{payment_no}"
 
 
+def treasury(authority: str) -> str:
+    return f"treasury:{authority}"
+
+
+def refunding(refund_no: str) -> str:
+    return f"refunding:{refund_no}"
+
+
+def returned(authority: str) -> str:
+    return f"returned:{authority}"
+
+
 def unknown(channel: str, merchant: str) -> str:
     return f"unknown:{channel}:{merchant}"
 
@@ -59,6 +76,8 @@ class Transfer(Base):
         CheckConstraint("amount_fen > 0", name="amount_positive"),
         CheckConstraint("debit_account <> credit_account", name="two_accounts"),
         Index(None, "payment_id"),
+        # Second and wrong money is rare, and a sweep looks for it.
+        Index("ix_transfers_surplus", "payment_id", postgresql_where=text("kind = 'SURPLUS'")),
         # A settled month moves its money once.
         Index(
             "uq_transfers_payment_id_bill_id_settled",

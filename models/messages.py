@@ -19,6 +19,11 @@ class MessageKey(StrEnum):
 
     PAYMENT_SUCCEEDED = "payment.succeeded"
     PAYMENT_SURPLUS = "payment.surplus"
+    PAYMENT_MADE_TWICE = "payment.made_twice"
+    """To whoever paid first: somebody paid the same months again, and gets that money back."""
+    REFUND_DONE = "refund.done"
+    REFUND_DELAYED = "refund.delayed"
+    """The payer's own card takes no money back: a person is at it."""
     PAYMENT_DUE_SOON = "payment.due_soon"
     PAYMENT_DUE_TOMORROW = "payment.due_tomorrow"
     APPLICATION_APPROVED = "application.approved"

@@ -1,4 +1,4 @@
-"""Payments: money at a provider, asked for by an order or turned up by itself; and what went back."""
+"""Payments: money at a provider, asked for by an order or turned up by itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Base, Moves, Stateful, new_id, one_of
@@ -82,6 +82,8 @@ class Payment(Stateful, Base):
     paid_at: Mapped[datetime | None]
     refunded_fen: Mapped[int] = mapped_column(default=0, server_default="0")
     """Known to have gone back to the payer."""
+    told_refunded_fen: Mapped[int] = mapped_column(default=0, server_default="0")
+    """The highest sum of all its refunds that the provider told (Alipay counts them together); 0 where it never did."""
     asks: Mapped[int] = mapped_column(default=0, server_default="0")
     """How often silence made us ask."""
     next_ask_at: Mapped[datetime | None]
@@ -105,20 +107,3 @@ class Payment(Stateful, Base):
     def close(self, *, who: str, at: datetime, why: str | None = None) -> None:
         self._move(_P.CLOSED, who=who, at=at, why=why)
         self.next_ask_at = None
-
-
-class Refund(Base):
-    """Money a provider sent back to a payer. Here only what we saw and did not order; ordering is another chapter."""
-
-    __tablename__ = "refunds"
-    __table_args__ = (
-        UniqueConstraint("payment_id", "refund_no"),
-        CheckConstraint("amount_fen > 0", name="amount_positive"),
-    )
-
-    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
-    payment_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("payments.id"))
-    refund_no: Mapped[str]
-    provider_refund_no: Mapped[str | None]
-    amount_fen: Mapped[int]
-    refunded_at: Mapped[datetime]

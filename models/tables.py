@@ -18,6 +18,7 @@ from models import (
     people,
     personal_data,
     printouts,
+    refunds,
     reviews,
     staff,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "people",
     "personal_data",
     "printouts",
+    "refunds",
     "reviews",
     "staff",
 ]

@@ -68,8 +68,12 @@ class NewsKind(StrEnum):
     """They never heard of it. Only ever an answer to a question."""
     REFUNDED = "REFUNDED"
     """Money went back to the payer, which also says that the payment had been paid."""
+    REFUND_PENDING = "REFUND_PENDING"
+    """They took the refund on, and the money has not moved yet."""
+    REFUND_ABNORMAL = "REFUND_ABNORMAL"
+    """The payer's card takes no money back; the refund is not over, and a person has to act at the provider (WeChat)."""
     REFUND_FAILED = "REFUND_FAILED"
-    """A refund did not go through (WeChat ABNORMAL or CLOSED); the payment had been paid."""
+    """A refund ended without moving money (WeChat CLOSED); the payment had been paid."""
     OTHER = "OTHER"
     """Authentic and ours, but nothing that moves money; kept, never guessed at."""
 
@@ -113,6 +117,22 @@ class OpenedPayment:
     """What the phone needs to pay it: WeChat's prepay_id, Alipay's trade_no."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class RefundOrder:
+    """Money to be sent back to whoever paid it. Each retry says exactly the same, under the same number, and is one refund."""
+
+    refund_no: str
+    """Ours: 1 to 64 letters and digits."""
+    payment_no: str
+    provider_payment_no: str
+    """Theirs: money that turned up by itself has no number of ours that they know."""
+    refund_fen: int
+    total_fen: int
+    """What the payment was for, as they have it."""
+    reason: str
+    """A few words that the payer reads."""
+
+
 class PaymentProvider(Protocol):
     """One merchant account at one payment provider, reached through one mini-program."""
 
@@ -134,6 +154,14 @@ class PaymentProvider(Protocol):
 
     def close(self, payment_no: str) -> None:
         """After this returns it can never be paid. Raises ProviderRefused (it was paid: ask) or ProviderUnreachable."""
+
+    def refund(self, order: RefundOrder) -> PaymentNews:
+        """Order a refund, or order it again. Answers REFUNDED or one of REFUND_*. Raises ProviderRefused (no money moved under this
+        number), or ProviderUnreachable (then ask, and order the same again).
+        """
+
+    def ask_refund(self, order: RefundOrder) -> PaymentNews:
+        """What became of a refund: REFUNDED, one of REFUND_*, or NOT_FOUND. Raises ProviderUnreachable, ProviderRefused."""
 
     def open_notice(self, headers: Mapping[str, str], raw: bytes, *, now: datetime) -> PaymentNews:
         """Verify and open a notice from its raw bytes. Raises BadSignature and nothing else; never calls out."""

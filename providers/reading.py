@@ -57,6 +57,12 @@ def maybe_text(source: Mapping[str, Any], name: str, *, limit: int = 128) -> str
     return found
 
 
+def must_say(source: Mapping[str, Any], name: str, value: str | int) -> None:
+    """That an answer is about what was asked. Raises Unreadable where the field says something else, or is not there."""
+    if source.get(name) != value:
+        raise Unreadable(name)
+
+
 def fen(source: Mapping[str, Any], name: str) -> int:
     """An amount given as an integer of fen."""
     found = source.get(name)

@@ -68,6 +68,7 @@ EXPLAIN = text("""
     UNION ALL SELECT m.at, 'moves', format('%s %s: %s → %s, %s, by %s', m.noun, m.row_id, m.from_state, m.to_state, m.why, m.who)
            FROM moves m WHERE (m.noun = 'payment' AND m.row_id = (SELECT id::text FROM p))
                 OR (m.noun = 'payment_order' AND m.row_id = (SELECT order_id::text FROM p))
+                OR (m.noun = 'refund' AND m.row_id IN (SELECT f.id::text FROM refunds f JOIN p ON p.id = f.payment_id))
                 OR (m.noun = 'contribution_bill' AND m.row_id IN (SELECT bill_id::text FROM lines)
                     AND m.at >= (SELECT created_at FROM p))
     UNION ALL SELECT t.at, 'transfers', format('%s: %s fen from %s to %s%s', t.kind, t.amount_fen, t.debit_account, t.credit_account,
@@ -75,7 +76,8 @@ EXPLAIN = text("""
     UNION ALL SELECT t.at, 'contribution_records', format('%s of %s: %s fen, paid %s, now %s', r.insurance_type, r.coverage_month,
            r.amount_fen, to_char(r.paid_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SSZ'), r.state)
            FROM contribution_records r JOIN p ON p.id = r.payment_id JOIN transfers t ON t.payment_id = r.payment_id AND t.bill_id = r.bill_id
-    UNION ALL SELECT f.refunded_at, 'refunds', format('%s fen back, number %s', f.amount_fen, f.refund_no)
+    UNION ALL SELECT f.created_at, 'refunds', format('%s %s fen back, number %s, their number %s, now %s%s%s', f.origin, f.amount_fen,
+           f.refund_no, coalesce(f.provider_refund_no, '-'), f.state, coalesce(', ' || f.reason, ''), coalesce(' (' || f.fault || ')', ''))
            FROM refunds f JOIN p ON p.id = f.payment_id
     ORDER BY 1, 2, 3
 """)

@@ -123,6 +123,9 @@ KINDS: Final[Mapping[str, Fact]] = {
 FACTS: Final[Mapping[MessageKey, tuple[str, ...]]] = {
     MessageKey.PAYMENT_SUCCEEDED: ("order_no", "amount_fen", "months"),
     MessageKey.PAYMENT_SURPLUS: ("order_no", "amount_fen", "months"),
+    MessageKey.PAYMENT_MADE_TWICE: ("months",),
+    MessageKey.REFUND_DONE: ("order_no", "amount_fen", "months"),
+    MessageKey.REFUND_DELAYED: ("order_no", "amount_fen", "months"),
     MessageKey.PAYMENT_DUE_SOON: ("amount_fen", "months", "due_on"),
     MessageKey.PAYMENT_DUE_TOMORROW: ("amount_fen", "months", "due_on"),
     MessageKey.APPLICATION_APPROVED: ("case_no", "kind", "months", "hotline"),

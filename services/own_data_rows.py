@@ -24,9 +24,10 @@ from models.identity import BankCardCheck, CounterCheck, FaceCheck, IdentityVeri
 from models.insured_persons import InsuredPerson, PayerBlock, PersonLookup
 from models.messages import Message, MessageAllowance, PaymentReminder
 from models.orders import OrderLine, PaymentOrder
-from models.payments import Payment, Refund
+from models.payments import Payment
 from models.people import Person
 from models.personal_data import PersonalDataRequest
+from models.refunds import Refund
 
 if TYPE_CHECKING:
     import uuid
@@ -156,7 +157,7 @@ def orders(whose: Whose) -> Rows:
 
 def refunds(whose: Whose) -> Rows:
     return (
-        select(Payment.payment_no, Refund.refund_no, Refund.amount_fen, Refund.refunded_at)
+        select(Payment.payment_no, Refund.refund_no, Refund.reason, Refund.state, Refund.amount_fen, Refund.refunded_at)
         .join(Payment, Payment.id == Refund.payment_id)
         .join(PaymentOrder, PaymentOrder.id == Payment.order_id)
         .where(PaymentOrder.payer_account_id == whose.account_id)

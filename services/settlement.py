@@ -18,7 +18,8 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from config.logs import logger
 from models.base import IllegalMove
-from services.settlement_decide import PARKED, Batch
+from services.settlement_decide import Batch
+from services.settlement_outcomes import PARKED
 from services.settlement_read import read_batch
 from services.settlement_write import BatchDisagrees, write_batch
 

@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any
 
 from models import journal
 from models.base import new_id, new_number
@@ -18,49 +17,20 @@ from models.messages import MessageKey
 from models.orders import OrderState, PaymentOrder
 from models.payments import Payment, PaymentOrigin, PaymentState
 from providers.protocols import NewsKind
-from services.settlement_read import HeldBill, HeldOrder, HeldPayment, WaitingNotice
+from services.settlement_outcomes import PARKED, PROOFS_OF_PAYMENT, REFUND_NEWS, Outcome
+from services.settlement_read import HeldBill, HeldOrder, HeldPayment, HeldRefund, WaitingNotice
+from services.settlement_refunds import decide_refund
 
 if TYPE_CHECKING:
     import uuid
     from datetime import datetime
+    from enum import StrEnum
 
     from models.base import Moves
     from services.settlement_read import Held
 
 WHO = "settle"
 RMB = "CNY"
-
-
-class Outcome(StrEnum):
-    """What became of a notice. Those in PARKED wait for a person; their money stands in a named account."""
-
-    PAID = "PAID"
-    ALREADY = "ALREADY"
-    CLOSED = "CLOSED"
-    NOTHING = "NOTHING"
-    SURPLUS = "SURPLUS"
-    WRONG_AMOUNT = "WRONG_AMOUNT"
-    UNCLAIMED = "UNCLAIMED"
-    WRONG_CURRENCY = "WRONG_CURRENCY"
-    CONTRADICTION = "CONTRADICTION"
-    REFUND_SEEN = "REFUND_SEEN"
-    REFUND_FAILED = "REFUND_FAILED"
-
-
-PARKED = frozenset(
-    {
-        Outcome.SURPLUS,
-        Outcome.WRONG_AMOUNT,
-        Outcome.UNCLAIMED,
-        Outcome.WRONG_CURRENCY,
-        Outcome.CONTRADICTION,
-        Outcome.REFUND_SEEN,
-        Outcome.REFUND_FAILED,
-    }
-)
-
-PROOFS_OF_PAYMENT = frozenset({NewsKind.PAID, NewsKind.REFUNDED, NewsKind.REFUND_FAILED})
-"""Nothing can be refunded that was not paid: a refund's news may arrive first."""
 
 
 def decide_payment(
@@ -111,6 +81,8 @@ class Batch:
     records: list[tuple[Any, ...]] = field(default_factory=list)
     transfers: list[tuple[Any, ...]] = field(default_factory=list)
     refunds: list[tuple[Any, ...]] = field(default_factory=list)
+    reversed_records: list[tuple[uuid.UUID, int]] = field(default_factory=list)
+    """(payment, bill) of months that went back."""
     moves: list[tuple[Any, ...]] = field(default_factory=list)
     messages: list[tuple[Any, ...]] = field(default_factory=list)
 
@@ -134,15 +106,11 @@ class Batch:
                 self._close(payment, order, bills)
             case Outcome.ALREADY | Outcome.NOTHING | Outcome.WRONG_CURRENCY | Outcome.CONTRADICTION:
                 pass
-            case Outcome.REFUND_SEEN | Outcome.REFUND_FAILED:
-                raise AssertionError("a refund is decided after its payment")
             case _:
-                assert_never(outcome)
-        if notice.kind == NewsKind.REFUNDED and payment is not None and outcome is not Outcome.WRONG_CURRENCY:
-            return self._see_refund(notice, payment) or outcome
-        if notice.kind == NewsKind.REFUND_FAILED and outcome in (Outcome.PAID, Outcome.ALREADY):
-            return Outcome.REFUND_FAILED
-        return outcome
+                raise AssertionError("a refund is decided after its payment")
+        if notice.kind not in REFUND_NEWS or payment is None or outcome is Outcome.WRONG_CURRENCY:
+            return outcome
+        return decide_refund(self, notice, payment, order, bills) or outcome
 
     def _payment_of(self, notice: WaitingNotice) -> HeldPayment | None:
         """Our payment by our number, at that very merchant; or money that turned up before under their number."""
@@ -158,10 +126,10 @@ class Batch:
         assert payment is not None  # noqa: S101 - decide_payment said so
         assert order is not None  # noqa: S101 - decide_payment said so
         self._take(notice, payment, PaymentState.SUCCEEDED)
-        self._move(PaymentOrder.MOVES, order, OrderState.PAID)
+        self.move(PaymentOrder.MOVES, order, OrderState.PAID)
         paid_at = notice.happened_at or notice.received_at
         for bill in bills:
-            self._move(ContributionBill.MOVES, bill, BillState.PAID)
+            self.move(ContributionBill.MOVES, bill, BillState.PAID)
             bill.held_by = order.id
             self.records.append(
                 (
@@ -176,7 +144,7 @@ class Batch:
                     paid_at,
                 )
             )
-            self._transfer(
+            self.transfer(
                 TransferKind.SETTLED,
                 notice,
                 payment,
@@ -185,7 +153,7 @@ class Batch:
                 amount_fen=bill.amount_fen,
                 bill_id=bill.id,
             )
-        self._tell(order, MessageKey.PAYMENT_SUCCEEDED, payment.amount_fen, [bill.coverage_month for bill in bills])
+        self.tell(order, MessageKey.PAYMENT_SUCCEEDED, payment.amount_fen, [bill.coverage_month for bill in bills])
 
     def _put_aside(
         self,
@@ -199,7 +167,7 @@ class Batch:
         assert payment is not None  # noqa: S101 - decide_payment said so
         assert notice.amount_fen is not None  # noqa: S101 - decide_payment said so
         self._take(notice, payment, PaymentState.SURPLUS, why=f"payment.{why.lower()}")
-        self._transfer(
+        self.transfer(
             TransferKind.SURPLUS,
             notice,
             payment,
@@ -209,7 +177,7 @@ class Batch:
         )
         if order is not None:
             self._release(order, bills, why=str(why))
-            self._tell(order, MessageKey.PAYMENT_SURPLUS, notice.amount_fen, [bill.coverage_month for bill in bills])
+            self.tell(order, MessageKey.PAYMENT_SURPLUS, notice.amount_fen, [bill.coverage_month for bill in bills])
 
     def _claim_for_nobody(self, notice: WaitingNotice) -> HeldPayment:
         assert notice.amount_fen is not None  # noqa: S101 - decide_payment said so
@@ -229,7 +197,7 @@ class Batch:
         self.new_payments.append(payment)
         self.miniprogram_of[payment.id] = notice.miniprogram
         self.held.by_provider_no[payment.channel, payment.merchant, payment.provider_payment_no or ""] = payment
-        self._transfer(
+        self.transfer(
             TransferKind.UNCLAIMED,
             notice,
             payment,
@@ -241,59 +209,35 @@ class Batch:
 
     def _close(self, payment: HeldPayment | None, order: HeldOrder | None, bills: list[HeldBill]) -> None:
         assert payment is not None  # noqa: S101 - decide_payment said so
-        self._move(Payment.MOVES, payment, PaymentState.CLOSED)
+        self.move(Payment.MOVES, payment, PaymentState.CLOSED)
         if order is not None:
             self._release(order, bills, why="CLOSED_AT_PROVIDER")
 
     def _release(self, order: HeldOrder, bills: list[HeldBill], *, why: str) -> None:
         """Close a live order and give its months back; a closed one has nothing to give."""
         if PaymentOrder.MOVES.allows(order.state, OrderState.CLOSED):
-            self._move(PaymentOrder.MOVES, order, OrderState.CLOSED, why=f"order.closed:{why}")
+            self.move(PaymentOrder.MOVES, order, OrderState.CLOSED, why=f"order.closed:{why}")
             order.closed_why = why
         for bill in bills:
             if bill.held_by == order.id and bill.state == BillState.LOCKED:
-                self._move(ContributionBill.MOVES, bill, BillState.UNPAID)
+                self.move(ContributionBill.MOVES, bill, BillState.UNPAID)
                 bill.held_by = None
 
-    def _see_refund(self, notice: WaitingNotice, payment: HeldPayment) -> Outcome | None:
-        """Money that went back and that we did not order. Both ways of counting end in the same total, in any order of arrival."""
-        refund_no = notice.refund_no or notice.provider_refund_no or "unnamed"
-        if notice.refunded_total_fen is not None:
-            # Alipay tells the sum of all refunds so far: book what the sum has grown by.
-            amount_fen = notice.refunded_total_fen - payment.refunded_fen
-            refund_no = f"{refund_no}:{notice.refunded_total_fen}"
-        else:
-            amount_fen = notice.refund_fen or 0
-        if amount_fen <= 0 or refund_no in payment.refund_nos:
-            return None
-        payment.refund_nos.add(refund_no)
-        payment.refunded_fen += amount_fen
-        self.refunds.append(
-            (payment.id, refund_no, notice.provider_refund_no, amount_fen, notice.happened_at or notice.received_at)
-        )
-        owed_from = (
-            journal.surplus(payment.payment_no)
-            if payment.state == PaymentState.SURPLUS
-            else journal.unknown(payment.channel, payment.merchant)
-        )
-        self._transfer(
-            TransferKind.REFUND_SEEN, notice, payment, debit=owed_from, credit=payment.clearing, amount_fen=amount_fen
-        )
-        return Outcome.REFUND_SEEN
-
     def _take(self, notice: WaitingNotice, payment: HeldPayment, state: PaymentState, *, why: str | None = None) -> None:
-        self._move(Payment.MOVES, payment, state, why=why)
+        self.move(Payment.MOVES, payment, state, why=why)
         payment.provider_payment_no = notice.provider_payment_no
         payment.paid_at = notice.happened_at or notice.received_at
         if notice.provider_payment_no is not None:
             self.held.by_provider_no[payment.channel, payment.merchant, notice.provider_payment_no] = payment
 
-    def _move(self, moves: Moves, row: HeldPayment | HeldOrder | HeldBill, to: StrEnum, *, why: str | None = None) -> None:
+    def move(
+        self, moves: Moves, row: HeldPayment | HeldOrder | HeldBill | HeldRefund, to: StrEnum, *, why: str | None = None
+    ) -> None:
         event = moves.event(row.state, to)
         self.moves.append((moves.noun, str(row.id), row.state, str(to), why or event, WHO, self.now))
         row.state = to
 
-    def _transfer(
+    def transfer(
         self,
         kind: TransferKind,
         notice: WaitingNotice,
@@ -306,7 +250,7 @@ class Batch:
     ) -> None:
         self.transfers.append((debit, credit, amount_fen, kind, payment.id, bill_id, notice.id, WHO, self.now))
 
-    def _tell(self, order: HeldOrder, template: MessageKey, amount_fen: int, months: list[int]) -> None:
+    def tell(self, order: HeldOrder, template: MessageKey, amount_fen: int, months: list[int]) -> None:
         self.messages.append(
             (
                 order.payer_account_id,
@@ -331,6 +275,7 @@ class Batch:
                 p.provider_payment_no,
                 p.paid_at,
                 p.refunded_fen,
+                p.told_refunded_fen,
                 self.now,
             )
             for p in self.new_payments

@@ -45,6 +45,31 @@ class WaitingNotice:
 
 
 @dataclass(slots=True)
+class HeldRefund:
+    """A refund of this payment, ordered by us or seen before."""
+
+    id: int
+    payment_id: uuid.UUID
+    refund_no: str
+    provider_refund_no: str | None
+    origin: str
+    reason: str | None
+    amount_fen: int
+    state: str
+    refunded_at: datetime | None
+    lines: list[HeldRefundLine] = field(default_factory=list)
+    read_state: str = field(default="", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRefundLine:
+    id: int
+    bill_id: int | None
+    from_account: str
+    amount_fen: int
+
+
+@dataclass(slots=True)
 class HeldPayment:
     """A payment as it stands; moved in memory by one notice, so that the next one sees it moved."""
 
@@ -58,9 +83,13 @@ class HeldPayment:
     provider_payment_no: str | None
     paid_at: datetime | None
     refunded_fen: int
-    refund_nos: set[str] = field(default_factory=set)
+    told_refunded_fen: int = 0
+    refunds: dict[str, HeldRefund] = field(default_factory=dict)
+    """By number. What only was seen stands here too, so that it is seen once."""
     read_state: str = field(default="", kw_only=True)
     """The state it was read in: what the write compares with."""
+    read_refunded_fen: int = field(default=0, kw_only=True)
+    read_told_fen: int = field(default=0, kw_only=True)
 
     @property
     def clearing(self) -> str:
@@ -115,7 +144,8 @@ NOTICES = """
     FROM notices WHERE state = 'WAITING' {which} ORDER BY id LIMIT :limit FOR UPDATE {skip}
 """
 PAYMENTS = text("""
-    SELECT id, payment_no, order_id, channel, merchant, amount_fen, state, provider_payment_no, paid_at, refunded_fen
+    SELECT id, payment_no, order_id, channel, merchant, amount_fen, state, provider_payment_no, paid_at, refunded_fen,
+           told_refunded_fen
     FROM payments WHERE id IN (
         SELECT id FROM payments WHERE payment_no = ANY(CAST(:payment_nos AS text[]))
         UNION
@@ -131,7 +161,13 @@ BILLS = text("""
     FROM payment_order_lines l JOIN contribution_bills b ON b.id = l.bill_id
     WHERE l.order_id = ANY(CAST(:ids AS bigint[])) ORDER BY b.id FOR UPDATE OF b
 """)
-REFUNDS = text("SELECT payment_id, refund_no FROM refunds WHERE payment_id = ANY(CAST(:ids AS uuid[]))")
+REFUNDS = text("""
+    SELECT id, payment_id, refund_no, provider_refund_no, origin, reason, amount_fen, state, refunded_at
+    FROM refunds WHERE payment_id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
+""")
+REFUND_LINES = text("""
+    SELECT refund_id, id, bill_id, from_account, amount_fen FROM refund_lines WHERE refund_id = ANY(CAST(:ids AS bigint[])) ORDER BY id
+""")
 
 
 def read_batch(session: Session, *, limit: int, payment_no: str | None = None, notice_id: uuid.UUID | None = None) -> Held:
@@ -166,7 +202,9 @@ def _read_payments(connection: Connection, held: Held) -> None:
         },
     )
     for row in rows.all():
-        payment = HeldPayment(*row, read_state=row.state)
+        payment = HeldPayment(
+            *row, read_state=row.state, read_refunded_fen=row.refunded_fen, read_told_fen=row.told_refunded_fen
+        )
         held.payments[payment.payment_no] = payment
         if payment.provider_payment_no is not None:
             held.by_provider_no[payment.channel, payment.merchant, payment.provider_payment_no] = payment
@@ -188,5 +226,9 @@ def _read_refunds(connection: Connection, held: Held) -> None:
     if all(notice.refund_no is None and notice.provider_refund_no is None for notice in held.notices):
         return
     by_id = {payment.id: payment for payment in held.payments.values()}
+    refunds: dict[int, HeldRefund] = {}
     for row in connection.execute(REFUNDS, {"ids": array(by_id)}).all():
-        by_id[row.payment_id].refund_nos.add(row.refund_no)
+        refund = refunds[row.id] = HeldRefund(*row, read_state=row.state)
+        by_id[row.payment_id].refunds[row.refund_no] = refund
+    for refund_id, *columns in connection.execute(REFUND_LINES, {"ids": array(refunds)}).all():
+        refunds[refund_id].lines.append(HeldRefundLine(*columns))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from models.refunds import RefundState
 from services.arrays import array
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ INSERTS: dict[str, tuple[TextClause, list[str]]] = {
         "payments": {
             "id": "uuid", "payment_no": "text", "origin": "text", "channel": "text", "merchant": "text", "miniprogram": "text",
             "amount_fen": "bigint", "state": "text", "provider_payment_no": "text", "paid_at": "timestamptz",
-            "refunded_fen": "bigint", "created_at": "timestamptz",
+            "refunded_fen": "bigint", "told_refunded_fen": "bigint", "created_at": "timestamptz",
         },
         "contribution_records": {
             "enrollment_id": "bigint", "insurance_type": "text", "coverage_month": "bigint", "kind": "text", "bill_id": "bigint",
@@ -46,7 +47,8 @@ INSERTS: dict[str, tuple[TextClause, list[str]]] = {
             "bill_id": "bigint", "notice_id": "uuid", "who": "text", "at": "timestamptz",
         },
         "refunds": {
-            "payment_id": "uuid", "refund_no": "text", "provider_refund_no": "text", "amount_fen": "bigint", "refunded_at": "timestamptz",
+            "payment_id": "uuid", "refund_no": "text", "provider_refund_no": "text", "origin": "text", "amount_fen": "bigint",
+            "state": "text", "created_at": "timestamptz", "refunded_at": "timestamptz",
         },
         "moves": {
             "noun": "text", "row_id": "text", "from_state": "text", "to_state": "text", "why": "text", "who": "text", "at": "timestamptz",
@@ -57,9 +59,11 @@ INSERTS: dict[str, tuple[TextClause, list[str]]] = {
 
 UPDATE_PAYMENTS = text("""
     UPDATE payments p SET state = t.new_state, provider_payment_no = t.provider_no, paid_at = t.paid_at, refunded_fen = t.refunded,
+        told_refunded_fen = t.told,
         next_ask_at = CASE WHEN t.new_state IN ('CREATED', 'OPEN') THEN p.next_ask_at END
     FROM unnest(CAST(:ids AS uuid[]), CAST(:old AS text[]), CAST(:new AS text[]), CAST(:provider_nos AS text[]),
-                CAST(:paid_ats AS timestamptz[]), CAST(:refunded AS bigint[])) AS t(id, old_state, new_state, provider_no, paid_at, refunded)
+                CAST(:paid_ats AS timestamptz[]), CAST(:refunded AS bigint[]), CAST(:told AS bigint[]))
+         AS t(id, old_state, new_state, provider_no, paid_at, refunded, told)
     WHERE p.id = t.id AND p.state = t.old_state
 """)
 UPDATE_ORDERS = text("""
@@ -76,6 +80,19 @@ UPDATE_LINES = text("""
     UPDATE payment_order_lines l SET live = t.live
     FROM unnest(CAST(:orders AS bigint[]), CAST(:bills AS bigint[]), CAST(:live AS boolean[])) AS t(order_id, bill_id, live)
     WHERE l.order_id = t.order_id AND l.bill_id = t.bill_id
+""")
+UPDATE_REFUNDS = text("""
+    UPDATE refunds r SET state = t.new_state, provider_refund_no = t.provider_no, refunded_at = t.refunded_at,
+        next_ask_at = CASE WHEN t.new_state IN ('SENT', 'ABNORMAL') THEN r.next_ask_at END
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:old AS text[]), CAST(:new AS text[]), CAST(:provider_nos AS text[]),
+                CAST(:ats AS timestamptz[])) AS t(id, old_state, new_state, provider_no, refunded_at)
+    WHERE r.id = t.id AND r.state = t.old_state
+""")
+END_LINES = text("UPDATE refund_lines SET live = false WHERE refund_id = ANY(CAST(:ids AS bigint[])) AND live")
+REVERSE_RECORDS = text("""
+    UPDATE contribution_records r SET state = 'REVERSED'
+    FROM unnest(CAST(:payments AS uuid[]), CAST(:bills AS bigint[])) AS t(payment_id, bill_id)
+    WHERE r.payment_id = t.payment_id AND r.bill_id = t.bill_id AND r.state <> 'REVERSED'
 """)
 UPDATE_NOTICES = text("""
     UPDATE notices n SET state = t.state, outcome = t.outcome, settled_at = t.at
@@ -110,6 +127,7 @@ def write_batch(session: Session, batch: Batch) -> None:
         })  # fmt: skip
     _insert_rows(connection, "contribution_records", batch.records)
     _insert_rows(connection, "refunds", batch.refunds)
+    _update_refunds(connection, batch)
     _insert_rows(connection, "transfers", batch.transfers)
     _insert_rows(connection, "moves", batch.moves)
     _insert_rows(
@@ -125,12 +143,29 @@ def write_batch(session: Session, batch: Batch) -> None:
 def _update_payments(connection: Connection, batch: Batch) -> None:
     new = {payment.id for payment in batch.new_payments}
     held = {p.id: p for p in (*batch.held.payments.values(), *batch.held.by_provider_no.values()) if p.id not in new}
-    refunded = {row[0] for row in batch.refunds}
-    changed = [p for p in held.values() if p.state != p.read_state or p.id in refunded]
+    changed = [
+        p
+        for p in held.values()
+        if (p.state, p.refunded_fen, p.told_refunded_fen) != (p.read_state, p.read_refunded_fen, p.read_told_fen)
+    ]
     _exactly(connection, UPDATE_PAYMENTS, len(changed), {
         "ids": [p.id for p in changed], "old": [p.read_state for p in changed], "new": [p.state for p in changed],
         "provider_nos": [p.provider_payment_no for p in changed], "paid_ats": [p.paid_at for p in changed],
-        "refunded": [p.refunded_fen for p in changed],
+        "refunded": [p.refunded_fen for p in changed], "told": [p.told_refunded_fen for p in changed],
+    })  # fmt: skip
+
+
+def _update_refunds(connection: Connection, batch: Batch) -> None:
+    moved = [each for p in batch.held.payments.values() for each in p.refunds.values() if each.state != each.read_state]
+    _exactly(connection, UPDATE_REFUNDS, len(moved), {
+        "ids": [r.id for r in moved], "old": [r.read_state for r in moved], "new": [r.state for r in moved],
+        "provider_nos": [r.provider_refund_no for r in moved], "ats": [r.refunded_at for r in moved],
+    })  # fmt: skip
+    over = [line for r in moved if r.state == RefundState.FAILED for line in r.lines]
+    _exactly(connection, END_LINES, len(over), {"ids": [r.id for r in moved if r.state == RefundState.FAILED]})
+    pairs = batch.reversed_records
+    _exactly(connection, REVERSE_RECORDS, len(pairs), {
+        "payments": [payment for payment, _ in pairs], "bills": [bill for _, bill in pairs],
     })  # fmt: skip
 
 

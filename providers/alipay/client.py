@@ -49,6 +49,8 @@ UNKNOWN_OUTCOME_PREFIXES = ("isp.", "aop.")
 PASSING_REFUSALS = frozenset(
     {
         "ACQ.ACCESS_FORBIDDEN",
+        "ACQ.DISCORDANT_REPEAT_REQUEST",
+        "ACQ.SELLER_BALANCE_NOT_ENOUGH",
         "isv.app-call-limited",
         "isv.call-limited",
         "isv.insufficient-isv-permissions",

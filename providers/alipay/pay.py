@@ -29,6 +29,7 @@ from providers.reading import (
     json_object,
     maybe_beijing_time,
     maybe_text,
+    must_say,
     text,
     yuan_as_fen,
 )
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from providers.alipay.client import AlipayClient
+    from providers.protocols import RefundOrder
 
 PAYMENT_NO = re.compile(r"[0-9A-Za-z_]{1,64}")
 USER_ID = re.compile(r"2088[0-9]{12}")
@@ -85,7 +87,7 @@ class AlipayPay:
         content = inner(request, "content")
         try:
             told = self._client.call("alipay.trade.create", content, notify_url=text(request, "notify_url", limit=256))
-            _must_be_about(told, content["out_trade_no"])
+            must_say(told, "out_trade_no", content["out_trade_no"])
             return OpenedPayment(handle=text(told, "trade_no"))
         except ProviderRefused as refusal:
             if refusal.code == ALREADY_PAID:
@@ -101,7 +103,7 @@ class AlipayPay:
     def ask(self, payment_no: str) -> PaymentNews:
         try:
             told = self._client.call("alipay.trade.query", {"out_trade_no": payment_no})
-            _must_be_about(told, payment_no)
+            must_say(told, "out_trade_no", payment_no)
             return _answer_as_news(told, payment_no)
         except ProviderRefused as refusal:
             if refusal.code != NOT_FOUND:
@@ -114,6 +116,46 @@ class AlipayPay:
         told = self._client.call("alipay.trade.close", {"out_trade_no": payment_no})
         if told.get("out_trade_no", payment_no) != payment_no:
             raise ProviderUnreachable("alipay: answer about another trade")
+
+    def refund(self, order: RefundOrder) -> PaymentNews:
+        content = {
+            "trade_no": order.provider_payment_no,
+            "out_request_no": order.refund_no,
+            "refund_amount": fen_as_yuan(order.refund_fen),
+            "refund_reason": order.reason[:SUBJECT_LIMIT],
+        }
+        try:
+            told = self._client.call("alipay.trade.refund", content)
+            must_say(told, "trade_no", order.provider_payment_no)
+            # Without fund_change=Y this very call moved nothing: not yet, or it had moved before. Asking tells which.
+            kind = NewsKind.REFUNDED if told.get("fund_change") == "Y" else NewsKind.REFUND_PENDING
+            return _refund(
+                order,
+                kind=kind,
+                refunded_at=maybe_beijing_time(told, "gmt_refund_pay"),
+                total_fen=yuan_as_fen(told, "refund_fee"),
+            )
+        except Unreadable as trouble:
+            raise ProviderUnreachable(f"alipay: refund without {trouble}") from None
+
+    def ask_refund(self, order: RefundOrder) -> PaymentNews:
+        content = {"trade_no": order.provider_payment_no, "out_request_no": order.refund_no}
+        try:
+            told = self._client.call("alipay.trade.fastpay.refund.query", content)
+            if "out_request_no" not in told:
+                # Not received, or failed: the page does not tell these apart. Ordering it again harms neither.
+                return _refund(order, kind=NewsKind.NOT_FOUND)
+            must_say(told, "out_request_no", order.refund_no)
+            must_say(told, "refund_amount", fen_as_yuan(order.refund_fen))
+            done = told.get("refund_status") == "REFUND_SUCCESS"
+            kind = NewsKind.REFUNDED if done else NewsKind.REFUND_PENDING
+            return _refund(order, kind=kind, refunded_at=maybe_beijing_time(told, "gmt_refund_pay"))
+        except ProviderRefused as refusal:
+            if refusal.code != NOT_FOUND:
+                raise
+            return _refund(order, kind=NewsKind.NOT_FOUND)
+        except Unreadable as trouble:
+            raise ProviderUnreachable(f"alipay: refund without {trouble}") from None
 
     def open_notice(
         self,
@@ -140,6 +182,23 @@ class AlipayPay:
             return _notice_as_news(told)
         except Unreadable:
             raise BadSignature("malformed") from None
+
+
+def _refund(
+    order: RefundOrder, *, kind: NewsKind, refunded_at: datetime | None = None, total_fen: int | None = None
+) -> PaymentNews:
+    """Their answer about a refund of ours. `total_fen`: all refunds of this trade so far, where they said it."""
+    return PaymentNews(
+        notification_id=f"query:{order.payment_no}:{kind}:{order.refund_no}",
+        kind=kind,
+        payment_no=order.payment_no,
+        provider_payment_no=order.provider_payment_no,
+        amount_fen=order.total_fen,
+        happened_at=refunded_at,
+        refund_no=order.refund_no,
+        refund_fen=order.refund_fen,
+        refunded_total_fen=total_fen,
+    )
 
 
 def _notice_as_news(told: Mapping[str, Any]) -> PaymentNews:
@@ -208,8 +267,3 @@ def _answer_as_news(told: Mapping[str, Any], payment_no: str) -> PaymentNews:
 def _payer(told: Mapping[str, Any]) -> str | None:
     names = ("buyer_open_id", "open_id", "buyer_id", "buyer_user_id")
     return next(filter(None, (maybe_text(told, name) for name in names)), None)
-
-
-def _must_be_about(told: Mapping[str, Any], payment_no: str) -> None:
-    if told.get("out_trade_no") != payment_no:
-        raise Unreadable("out_trade_no")

@@ -33,6 +33,7 @@ from providers.reading import (
     json_object,
     maybe_instant,
     maybe_text,
+    must_say,
     text,
 )
 from providers.wechat.signing import open_resource
@@ -44,9 +45,11 @@ if TYPE_CHECKING:
     import requests
 
     from providers.http import Line
+    from providers.protocols import RefundOrder
     from providers.wechat.signing import Signer, Verifier
 
 PAYMENT_NO = re.compile(r"[0-9A-Za-z_\-*|]{6,32}")
+REFUND_REASON_LIMIT = 80
 DESCRIPTION_LIMIT_BYTES = 127
 
 # REFUND says that some money went back, be it one fen: the payment was paid. The last three are not known from
@@ -62,7 +65,8 @@ TRADE_STATES = {
 }
 REFUND_STATUSES = {
     "SUCCESS": NewsKind.REFUNDED,
-    "ABNORMAL": NewsKind.REFUND_FAILED,
+    "PROCESSING": NewsKind.REFUND_PENDING,
+    "ABNORMAL": NewsKind.REFUND_ABNORMAL,
     "CLOSED": NewsKind.REFUND_FAILED,
 }
 
@@ -71,6 +75,7 @@ REFUSALS = range(400, 500)
 # A refusal for good would drop the payment over something that staff, or a minute, can put right.
 PASSING_REFUSALS = frozenset({"SIGN_ERROR", "NO_AUTH", "RULE_LIMIT", "NOT_ENOUGH", "FREQUENCY_LIMIT"})
 ALREADY_PAID = frozenset({"ORDERPAID", "ORDER_PAID"})
+NOT_KNOWN = frozenset({"RESOURCE_NOT_EXISTS"})
 # Said with a 4xx now and then, and still meaning: we do not know either.
 UNKNOWN_OUTCOMES = frozenset({"SYSTEM_ERROR", "SYSTEMERROR", "FREQUENCY_LIMITED", "BANK_ERROR"})
 
@@ -162,6 +167,41 @@ class WeChatPay:
         if answer.status_code != HTTPStatus.NO_CONTENT:
             raise ProviderUnreachable(f"wechat_pay: close answered {answer.status_code}")
 
+    def refund(self, order: RefundOrder) -> PaymentNews:
+        content = {
+            "transaction_id": order.provider_payment_no,
+            "out_refund_no": order.refund_no,
+            "reason": order.reason[:REFUND_REASON_LIMIT],
+            "notify_url": self._notify_url,
+            "amount": {"refund": order.refund_fen, "total": order.total_fen, "currency": "CNY"},
+        }
+        return self._refund_answer(self._call("POST", "/v3/refund/domestic/refunds", _canonical(content)), order)
+
+    def ask_refund(self, order: RefundOrder) -> PaymentNews:
+        try:
+            answer = self._call("GET", f"/v3/refund/domestic/refunds/{quote(order.refund_no, safe='')}")
+        except ProviderRefused as refusal:
+            if refusal.code not in NOT_KNOWN:
+                raise
+            return PaymentNews(
+                notification_id=f"query:{order.payment_no}:NOT_FOUND:{order.refund_no}",
+                kind=NewsKind.NOT_FOUND,
+                payment_no=order.payment_no,
+                refund_no=order.refund_no,
+            )
+        return self._refund_answer(answer, order)
+
+    def _refund_answer(self, answer: requests.Response, order: RefundOrder) -> PaymentNews:
+        """Their refund object. It names neither merchant nor app; our number, and their signature to us, make it ours."""
+        try:
+            told = json_object(answer.content)
+            must_say(told, "out_refund_no", order.refund_no)
+            must_say(inner(told, "amount"), "refund", order.refund_fen)
+            status = text(told, "status")
+            return _refund(told, status=status, notification_id=f"query:{order.payment_no}:{status}:{order.refund_no}")
+        except Unreadable as trouble:
+            raise ProviderUnreachable(f"wechat_pay: refund without {trouble}") from None
+
     def open_notice(self, headers: Mapping[str, str], raw: bytes, *, now: datetime) -> PaymentNews:
         if len(raw) > NOTICE_LIMIT_BYTES:
             raise BadSignature("oversize")
@@ -202,19 +242,7 @@ class WeChatPay:
     def _refund_as_news(self, told: dict[str, Any], notification_id: str) -> PaymentNews:
         # A refund names the merchant and no app.
         self._must_be_ours(told, with_app=False)
-        amount = inner(told, "amount")
-        return PaymentNews(
-            notification_id=notification_id,
-            kind=REFUND_STATUSES.get(text(told, "refund_status"), NewsKind.OTHER),
-            payment_no=text(told, "out_trade_no"),
-            provider_payment_no=text(told, "transaction_id"),
-            amount_fen=fen(amount, "total"),
-            currency=maybe_text(amount, "currency") or "CNY",
-            happened_at=maybe_instant(told, "success_time"),
-            refund_no=text(told, "out_refund_no"),
-            provider_refund_no=text(told, "refund_id"),
-            refund_fen=fen(amount, "refund"),
-        )
+        return _refund(told, status=text(told, "refund_status"), notification_id=notification_id)
 
     def _must_be_ours(self, told: dict[str, Any], *, with_app: bool) -> None:
         if told.get("mchid") != self.merchant:
@@ -253,6 +281,23 @@ def _transaction(told: dict[str, Any], *, kind: NewsKind, notification_id: str) 
         currency=maybe_text(amount, "currency") or "CNY",
         happened_at=maybe_instant(told, "success_time"),
         payer_subject=maybe_text(payer, "openid"),
+    )
+
+
+def _refund(told: dict[str, Any], *, status: str, notification_id: str) -> PaymentNews:
+    """Their refund in our words: also a proof that its payment was paid, whatever became of the refund."""
+    amount = inner(told, "amount")
+    return PaymentNews(
+        notification_id=notification_id,
+        kind=REFUND_STATUSES.get(status, NewsKind.OTHER),
+        payment_no=text(told, "out_trade_no"),
+        provider_payment_no=text(told, "transaction_id"),
+        amount_fen=fen(amount, "total"),
+        currency=maybe_text(amount, "currency") or "CNY",
+        happened_at=maybe_instant(told, "success_time"),
+        refund_no=text(told, "out_refund_no"),
+        provider_refund_no=text(told, "refund_id"),
+        refund_fen=fen(amount, "refund"),
     )
 
 

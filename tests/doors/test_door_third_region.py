@@ -153,8 +153,8 @@ def test_what_it_returns_lapses_after_its_own_ten_days(house, account):
         house.ports,
         application_id=case["id"],
         version=case["version"],
-        reason=DecisionReason.DOCUMENT_UNREADABLE,
-        remark="请重拍。",
+        reason=DecisionReason.OTHER,
+        remark=None,
         reviewer=REVIEWER,
     )
     assert phone.get(f"/applications/{case['id']}").json["mend_by"] == "2026-12-04"

@@ -33,6 +33,8 @@ from providers.protocols import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from providers.protocols import RefundOrder
+
 PAID_AT = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 
 
@@ -63,6 +65,8 @@ class FakePayments(_Told):
     merchant: str = "1900000109"
     news: dict[str, PaymentNews] = field(default_factory=dict)
     """What ask() answers, by payment number; a test may put anything here."""
+    refunds: dict[str, NewsKind] = field(default_factory=dict)
+    """How each refund stands, by its number. Ordered, it is pending until a test says what became of it."""
 
     def freeze(self, *, payment_no: str, amount_fen: int, description: str, expires_at: datetime, payer_subject: str) -> bytes:
         self.calls.append(("freeze", payment_no))
@@ -91,6 +95,29 @@ class FakePayments(_Told):
         if known.kind is NewsKind.PAID:
             raise ProviderRefused("PAID")
         self.news[payment_no] = self._news(payment_no, NewsKind.CLOSED)
+
+    def refund(self, order: RefundOrder) -> PaymentNews:
+        self._asked("refund", order)
+        self.refunds.setdefault(order.refund_no, NewsKind.REFUND_PENDING)
+        return self.refund_news(order)
+
+    def ask_refund(self, order: RefundOrder) -> PaymentNews:
+        self._asked("ask_refund", order)
+        return self.refund_news(order)
+
+    def refund_news(self, order: RefundOrder, *, notification_id: str = "", at: datetime = PAID_AT) -> PaymentNews:
+        kind = self.refunds.get(order.refund_no, NewsKind.NOT_FOUND)
+        return self._news(
+            order.payment_no,
+            kind,
+            notification_id=notification_id or f"query:{order.payment_no}:{kind}:{order.refund_no}",
+            provider_payment_no=order.provider_payment_no,
+            amount_fen=order.total_fen,
+            happened_at=at if kind is NewsKind.REFUNDED else None,
+            refund_no=order.refund_no,
+            provider_refund_no=f"R{order.refund_no}",
+            refund_fen=order.refund_fen,
+        )
 
     def open_notice(self, headers: Mapping[str, str], raw: bytes, *, now: datetime) -> PaymentNews:
         if headers.get("Signature") != "good":

@@ -23,6 +23,7 @@ from providers.protocols import (
     PaymentProvider,
     ProviderRefused,
     ProviderUnreachable,
+    RefundOrder,
 )
 from providers.wechat.pay import WeChatPay
 from providers.wechat.signing import Signer, Verifier
@@ -31,6 +32,44 @@ from tests.providers.fakes import FakePayments
 
 NO, AMOUNT_FEN, PAYER, PROVIDER_NO = "SB2026112100000001", 123456, "o-payer", "4200000001"
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
+REFUND = RefundOrder(
+    refund_no="RF2026112100000001",
+    payment_no=NO,
+    provider_payment_no=PROVIDER_NO,
+    refund_fen=100,
+    total_fen=AMOUNT_FEN,
+    reason="社保费重复缴费退款",
+)
+
+
+def refund_told_by_wechat(what: str, asked: wire.Asked, *, by: str) -> wire.Told:
+    if what == "refund_unknown" and asked.method == "GET":
+        return wire.Told(404, b'{"code":"RESOURCE_NOT_EXISTS"}')
+    done = {"status": "SUCCESS", "success_time": "2026-11-21T10:00:00+08:00"} if what == "refunded" else {}
+    told = {
+        "refund_id": "50000001", "out_refund_no": "OTHER" if what == "refund_other" else REFUND.refund_no,
+        "transaction_id": PROVIDER_NO, "out_trade_no": NO, "status": "PROCESSING",
+        "amount": {"total": AMOUNT_FEN, "refund": REFUND.refund_fen, "currency": "CNY"},
+    }  # fmt: skip
+    return wire.wechat_told(told | done, by=by)
+
+
+def trade_told_by_alipay(what: str) -> dict[str, str]:
+    states = {"paid": "TRADE_SUCCESS", "forged": "TRADE_SUCCESS", "unpaid": "WAIT_BUYER_PAY"}
+    told = {"trade_status": states.get(what, "TRADE_CLOSED"), "total_amount": "1234.56"}
+    return told | ({"send_pay_date": "2026-11-21 10:00:00", "buyer_open_id": PAYER} if what == "paid" else {})
+
+
+def refund_told_by_alipay(what: str, method: str) -> dict[str, str]:
+    ok = {"code": "10000", "msg": "Success", "out_trade_no": NO, "trade_no": "OTHER" if what == "refund_other" else PROVIDER_NO}
+    when = {"gmt_refund_pay": "2026-11-21 10:00:00"} if what == "refunded" else {}
+    if method == "alipay.trade.refund":
+        return ok | when | {"fund_change": "Y" if when else "N", "refund_fee": "1.00"}
+    if what == "refund_unknown":
+        return {"code": "10000", "msg": "Success"}
+    number = "OTHER" if what == "refund_other" else REFUND.refund_no
+    status = {"refund_status": "REFUND_SUCCESS"} if when else {}
+    return ok | when | status | {"out_request_no": number, "refund_amount": "1.00", "total_amount": "1234.56"}
 
 
 @dataclasses.dataclass
@@ -61,6 +100,8 @@ def wechat_pay() -> Iterator[Case]:
                 return wire.Told(503 if what == "silent" else 200, b"<html>")
             if what == "refuses":
                 return wire.Told(403, b'{"code":"OUT_TRADE_NO_USED","message":"x"}')
+            if asked.path.startswith("/v3/refund/"):
+                return refund_told_by_wechat(what, asked, by=by)
             if asked.path.endswith("/jsapi"):
                 return wire.wechat_told({"prepay_id": "wx26"}, by=by)
             if asked.path.endswith("/close"):
@@ -105,6 +146,8 @@ def alipay() -> Iterator[Case]:
             failed = {"code": "40004", "msg": "Business Failed"}
             if what == "refuses":
                 inner = failed | {"sub_code": "ACQ.CONTEXT_INCONSISTENT"}
+            elif "refund" in method:
+                inner = refund_told_by_alipay(what, method)
             elif method == "alipay.trade.create":
                 inner = ok
             elif method == "alipay.trade.close":
@@ -112,10 +155,7 @@ def alipay() -> Iterator[Case]:
             elif what == "unknown":
                 inner = failed | {"sub_code": "ACQ.TRADE_NOT_EXIST"}
             else:
-                states = {"paid": "TRADE_SUCCESS", "forged": "TRADE_SUCCESS", "unpaid": "WAIT_BUYER_PAY"}
-                inner = ok | {"trade_status": states.get(what, "TRADE_CLOSED"), "total_amount": "1234.56"}
-                if what == "paid":
-                    inner |= {"send_pay_date": "2026-11-21 10:00:00", "buyer_open_id": PAYER}
+                inner = ok | trade_told_by_alipay(what)
             return wire.alipay_told(inner, method=method, by=by)
 
         there.answer = answer
@@ -147,6 +187,9 @@ def fake() -> Iterator[Case]:
     def says(what: str) -> None:
         payments.fails.clear()
         payments.news.clear()
+        payments.refunds.clear()
+        if what in {"refunded", "refund_pending"}:
+            payments.refunds[REFUND.refund_no] = NewsKind[what.upper()]
         payments.open_payment(payments.freeze(**ORDER))
         if what == "paid":
             payments.pay(NO)
@@ -155,8 +198,8 @@ def fake() -> Iterator[Case]:
         elif what == "unknown":
             payments.news.clear()
         trouble = ProviderRefused("NO") if what == "refuses" else ProviderUnreachable("down")
-        if what in {"refuses", "silent", "garbage", "forged"}:
-            payments.fails += [(call, trouble) for call in ("open_payment", "ask", "close")]
+        if what in {"refuses", "silent", "garbage", "forged", "refund_other"}:
+            payments.fails += [(call, trouble) for call in ("open_payment", "ask", "close", "refund", "ask_refund")]
 
     def notice(*, forged: bool = False) -> tuple[dict[str, str], bytes]:
         news = PaymentNews(
@@ -261,6 +304,43 @@ def test_what_cannot_be_trusted_leaves_the_outcome_unknown(case, what, call):
 
     with pytest.raises(ProviderUnreachable):
         getattr(case.provider, call)(about)
+
+
+@pytest.mark.parametrize(("what", "kind"), [("refund_pending", NewsKind.REFUND_PENDING), ("refunded", NewsKind.REFUNDED)])
+@pytest.mark.parametrize("call", ["refund", "ask_refund"])
+def test_a_refund_is_news_of_itself_and_of_its_payment(case, call, what, kind):
+    case.says(what)
+
+    news, again = getattr(case.provider, call)(REFUND), getattr(case.provider, call)(REFUND)
+
+    assert (news.kind, news.refund_no, news.refund_fen) == (kind, REFUND.refund_no, REFUND.refund_fen)
+    assert (news.payment_no, news.provider_payment_no, news.amount_fen) == (NO, PROVIDER_NO, AMOUNT_FEN)
+    assert news.notification_id == again.notification_id
+    assert (news.happened_at is not None) == (kind is NewsKind.REFUNDED) or news.happened_at == NOW
+
+
+def test_a_refund_that_they_never_heard_of_is_an_answer(case):
+    case.says("refund_unknown")
+
+    news = case.provider.ask_refund(REFUND)
+
+    assert (news.kind, news.refund_no) == (NewsKind.NOT_FOUND, REFUND.refund_no)
+
+
+@pytest.mark.parametrize("what", ["silent", "garbage", "forged", "refund_other"])
+@pytest.mark.parametrize("call", ["refund", "ask_refund"])
+def test_a_refunds_answer_that_cannot_be_trusted_leaves_it_unknown(case, call, what):
+    case.says(what)
+
+    with pytest.raises(ProviderUnreachable):
+        getattr(case.provider, call)(REFUND)
+
+
+def test_a_refused_refund_is_a_refusal(case):
+    case.says("refuses")
+
+    with pytest.raises(ProviderRefused):
+        case.provider.refund(REFUND)
 
 
 def test_a_notice_is_news(case):

@@ -272,9 +272,10 @@ def test_a_payment_notice_is_news():
     ("status", "kind"),
     [
         ("SUCCESS", NewsKind.REFUNDED),
-        ("ABNORMAL", NewsKind.REFUND_FAILED),
+        ("ABNORMAL", NewsKind.REFUND_ABNORMAL),
         ("CLOSED", NewsKind.REFUND_FAILED),
-        ("PROCESSING", NewsKind.OTHER),
+        ("PROCESSING", NewsKind.REFUND_PENDING),
+        ("WHATEVER", NewsKind.OTHER),
     ],
 )
 def test_a_refund_notice_is_news_of_refund_and_payment(status, kind):

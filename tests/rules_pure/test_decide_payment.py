@@ -78,6 +78,8 @@ TABLE = {
     NewsKind.PAID:            ("UNCLAIMED", "PAID",    "PAID",    "PAID",    "ALREADY",       "ALREADY",       "ALREADY"),
     NewsKind.REFUNDED:        ("UNCLAIMED", "PAID",    "PAID",    "PAID",    "ALREADY",       "ALREADY",       "ALREADY"),
     NewsKind.REFUND_FAILED:   ("UNCLAIMED", "PAID",    "PAID",    "PAID",    "ALREADY",       "ALREADY",       "ALREADY"),
+    NewsKind.REFUND_ABNORMAL: ("UNCLAIMED", "PAID",    "PAID",    "PAID",    "ALREADY",       "ALREADY",       "ALREADY"),
+    NewsKind.REFUND_PENDING:  ("UNCLAIMED", "PAID",    "PAID",    "PAID",    "ALREADY",       "ALREADY",       "ALREADY"),
     NewsKind.CLOSED:          ("NOTHING",   "CLOSED",  "CLOSED",  "ALREADY", "CONTRADICTION", "CONTRADICTION", "CONTRADICTION"),
     NewsKind.NOT_PAID:        ("NOTHING",) * 7,
     NewsKind.NOT_FOUND:       ("NOTHING",) * 7,
@@ -85,7 +87,7 @@ TABLE = {
 }  # fmt: skip
 """News of the right amount about months that are this order's, by what we hold of the payment."""
 
-PROOFS = (NewsKind.PAID, NewsKind.REFUNDED, NewsKind.REFUND_FAILED)
+PROOFS = (NewsKind.PAID, NewsKind.REFUNDED, NewsKind.REFUND_PENDING, NewsKind.REFUND_ABNORMAL, NewsKind.REFUND_FAILED)
 CELLS = [(kind, state, TABLE[kind][at]) for kind in NewsKind for at, state in enumerate(STATES)]
 
 

@@ -12,6 +12,7 @@ from models.enrollments import Enrollment, EnrollmentState
 from models.identity import FaceCheck, FaceCheckState, IdentityVerification, VerificationState
 from models.orders import OrderState, PaymentOrder
 from models.payments import Payment, PaymentState
+from models.refunds import Refund
 from tests.conftest import NOW
 
 DOMAIN = {
@@ -23,7 +24,8 @@ DOMAIN = {
         PAID TAX_CONFIRMED REFUNDING
         TAX_CONFIRMED POSTED REFUNDING
         POSTED REFUNDING
-        REFUNDING REFUNDED
+        REFUNDING REFUNDED PAID TAX_CONFIRMED POSTED
+        REFUNDED VOID
     """,
     # CREATED → PREPAY → PAID | CLOSED; UNKNOWN while the answer is missing; PAID is final; CLOSED → PAID when the money comes late.
     PaymentOrder: """
@@ -53,6 +55,18 @@ DOMAIN = {
         ACTIVE SUSPENDED TERMINATED RETIRED
         SUSPENDED ACTIVE TERMINATED RETIRED
         TERMINATED ACTIVE
+    """,
+    # At the provider APPROVED → SENT → REFUNDED | ABNORMAL | FAILED; after the treasury has it
+    # APPLIED → HRSS_REVIEW → TAX_REVIEW → TREASURY → REFUNDED | REJECTED. Money that moved after all is booked.
+    Refund: """
+        APPLIED APPROVED HRSS_REVIEW REJECTED
+        HRSS_REVIEW TAX_REVIEW REJECTED
+        TAX_REVIEW TREASURY REJECTED
+        TREASURY REFUNDED REJECTED
+        APPROVED SENT REFUNDED ABNORMAL FAILED
+        SENT REFUNDED ABNORMAL FAILED
+        ABNORMAL REFUNDED FAILED
+        FAILED REFUNDED
     """,
     FaceCheck: """
         CREATED PENDING FAILED EXPIRED
@@ -105,7 +119,8 @@ def test_paid_refunded_posted_and_verified_lead_nowhere_back():
         (Payment, "SUCCEEDED"),
         (Payment, "SURPLUS"),
         (Payment, "UNCLAIMED"),
-        (ContributionBill, "REFUNDED"),
+        (Refund, "REFUNDED"),
+        (Refund, "REJECTED"),
         (ContributionBill, "VOID"),
         (IdentityVerification, "VERIFIED"),
         (FaceCheck, "PASSED"),

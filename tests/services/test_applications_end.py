@@ -133,13 +133,12 @@ def test_drafts_go_with_the_account_and_whoever_only_wrote_drafts_leaves_no_name
         session.add(case)
     an_application(ports, account, "DRAFT", joint_case=case.id)
     an_application(ports, account, "WITHDRAWN")
-    an_application(ports, account, "LAPSED")
 
     assert close(ports, account).state == "DONE"
     assert left(world) == []
     assert world.scalar("SELECT count(*) FROM joint_cases") == 0
     assert world.scalar("SELECT count(*) FROM persons") == 0
-    assert world.scalar("SELECT count(*) FROM application_documents WHERE application_id IS NULL AND erased_at IS NULL") == 3
+    assert world.scalar("SELECT count(*) FROM application_documents WHERE application_id IS NULL AND erased_at IS NULL") == 2
 
 
 @pytest.mark.parametrize("state", ["SUBMITTED", "UNDER_REVIEW", "RETURNED"])

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
 from datetime import timedelta
 
 import pytest
 
-from config.settings import HOME, load_partners
 from models.messages import Message, MessageKey
-from providers.alipay.messages import LONGEST_DATA
-from providers.wechat.messages import fit
 from services.messages import FACTS, KINDS, fact_fault, list_messages, say, tell, template_faults
 from tests.architecture.reading import modules
-from tests.conftest import NOW
 from tests.factories import WECHAT, an_id_number
 
 GOOD = {"order_no": "A" * 24, "amount_fen": 123456, "months": [202611]}
@@ -212,51 +207,3 @@ def test_words_for_templates_are_short_plain_and_in_beijing_time(ports, world):
         "text": told.text,
         "at": "2026年11月21日 10:00",
     }
-
-
-FACTS_OF_ALL = {
-    "order_no": "A" * 24,
-    "amount_fen": 99_999_999_99,
-    "months": [202601, 202603, 202605, 202607, 202609, 202611],
-    "due_on": "2026-12-31",
-    "case_no": "C" * 24,
-    "kind": "NEW_ENROLLMENT",
-    "reason": "DECLARED_DIFFERS",
-    "hotline": "0571-12345678",
-}
-PROGRAMS = load_partners(HOME / "config" / "miniprograms.sandbox.yaml")
-TEMPLATES = [
-    pytest.param(program.platform, key, template, elder, id=f"{code}-{key}{'-elder' if elder else ''}")
-    for code, program in PROGRAMS.miniprograms.items()
-    for key, template in program.subscribe_templates.items()
-    for elder in (False, True)
-]
-
-
-@pytest.mark.parametrize(("platform", "key", "template", "elder"), TEMPLATES)
-def test_every_shipped_template_takes_the_words_of_its_message_at_their_longest(platform, key, template, elder):
-    row = Message(template=key, facts={fact: FACTS_OF_ALL[fact] for fact in FACTS[MessageKey(key)]}, created_at=NOW)
-    words = say(row, language="zh-CN", elder=elder).words
-
-    values = {field: words[word] for field, word in template.fields.items()}
-
-    assert all(values.values())
-    if platform == "alipay":
-        assert len(json.dumps(values, ensure_ascii=False)) + 12 * len(values) <= LONGEST_DATA
-    else:
-        assert all(fit(field, value) for field, value in values.items())
-
-
-NOT_SAID_IN = {
-    # A notice is read first in Changzhou, which suspends at the window; an agreement is signed on the phone in Xinjiang.
-    "320400": {"application.approved_with_agreement", "application.suspended", "application.suspended_and_paid"},
-    "650000": {"application.approved_with_notice"},
-}
-
-
-@pytest.mark.parametrize("region", NOT_SAID_IN)
-def test_whatever_a_region_says_can_be_pushed_by_some_mini_program_of_it_and_answers_by_sms_too(region):
-    templates = {key for each in PROGRAMS.miniprograms.values() if region in each.regions for key in each.subscribe_templates}
-
-    assert templates >= set(MessageKey) - NOT_SAID_IN[region]
-    assert set(PROGRAMS.aliyun.sms_templates) >= {key for key in MessageKey if key.startswith("application.")}

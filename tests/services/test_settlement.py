@@ -157,7 +157,7 @@ def test_a_batch_with_one_stubborn_notice_settles_the_others(world, ports):
     assert world.read_payment(good.payment_no).state == "SUCCEEDED"
     assert world.read_payment(stubborn.payment_no).state == "SURPLUS"
     assert world.balances()[f"surplus:{stubborn.payment_no}"] == stubborn.total_fen
-    assert {notice.state for notice in world.notices()} == {"SETTLED", "PARKED"}
+    assert {notice.outcome for notice in world.notices()} == {"PAID", "SURPLUS"}
 
 
 def test_transfers_are_never_changed_or_deleted(world):

@@ -1,0 +1,214 @@
+"""Refunds on their way: what is owed back by itself is ordered, what was decided is sent, and silence is asked about.
+
+Every call says the same under the refund's own number, so a call that died, timed out or was answered by nonsense is simply made again. What
+they answer goes through the inbox, as notices do; only settling moves money.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import exists, select, text
+from sqlalchemy.orm import aliased, selectinload
+
+from config.logs import logger
+from models.base import new_number
+from models.messages import Message, MessageKey
+from models.payments import Payment, PaymentState
+from models.refunds import Refund, RefundLine, RefundOrigin, RefundReason, RefundRoad, RefundState
+from providers.protocols import NewsKind, ProviderError, ProviderRefused, ProviderUnreachable, RefundOrder
+from services.inbox import receive
+from services.refunds import balance_of, begin_refund, own_account, refuse_at_provider
+from services.settlement import settle
+
+if TYPE_CHECKING:
+    import uuid
+
+    from sqlalchemy.orm import Session
+
+    from providers.protocols import PaymentNews
+    from services.ports import Ports
+
+log = logger(__name__)
+
+WHO: Final = "send_refunds"
+ASK_AFTER: Final = tuple(timedelta(seconds=seconds) for seconds in (30, 120, 600, 3600, 21_600))
+"""After the first call, then after each more; from then on every six hours. Longer than Alipay's ten seconds after an order."""
+APART: Final = timedelta(seconds=61)
+"""Between two refunds of one payment: WeChat wants a minute, Alipay three seconds."""
+AT_THE_PROVIDER: Final = (RefundState.APPROVED, RefundState.SENT, RefundState.ABNORMAL)
+SAID_TO_PAYER: Final = {
+    RefundReason.DUPLICATE: "社保费重复缴费退款",
+    RefundReason.OVERPAID: "社保费多缴退款",
+    RefundReason.WRONG_PERSON: "社保费错缴退款",
+    RefundReason.NOT_ELIGIBLE: "社保费退款",
+    RefundReason.EMPLOYER_OVERLAP: "社保费重复缴费退款",
+    RefundReason.DEATH: "社保费退款",
+    RefundReason.UNCLAIMED: "社保费退款",
+}
+"""A few words that the payer reads at the provider; nothing that a third person should not see."""
+
+OWED_BACK = text("""
+    SELECT p.id FROM transfers t JOIN payments p ON p.id = t.payment_id
+    WHERE t.kind = 'SURPLUS' AND p.refunded_fen < t.amount_fen
+      AND NOT EXISTS (SELECT 1 FROM refunds r WHERE r.payment_id = p.id AND r.origin = 'ORDERED')
+    ORDER BY t.id LIMIT :limit
+""")
+PAID_FIRST = text("""
+    SELECT o.payer_account_id AS account_id, array_agg(DISTINCT b.coverage_month ORDER BY b.coverage_month) AS months
+    FROM payment_order_lines mine
+    JOIN contribution_bills b ON b.id = mine.bill_id
+    JOIN contribution_records r ON r.bill_id = b.id AND r.state <> 'REVERSED' AND r.payment_id <> :payment_id
+    JOIN payments p ON p.id = r.payment_id JOIN payment_orders o ON o.id = p.order_id
+    WHERE mine.order_id = :order_id AND o.payer_account_id <> (SELECT payer_account_id FROM payment_orders WHERE id = :order_id)
+    GROUP BY 1
+""")
+
+
+def return_surplus(ports: Ports, *, limit: int = 100) -> int:
+    """The sweep: money that could not settle its order is ordered back to whoever paid, once, and whoever paid first is told.
+
+    A refund of it that failed is a person's affair: it is not ordered again by itself. Answers how many.
+    """
+    with ports.begin() as session:
+        owed = session.scalars(OWED_BACK, {"limit": limit}).all()
+    return sum(_return_one(ports, payment_id) for payment_id in owed)
+
+
+def _return_one(ports: Ports, payment_id: uuid.UUID) -> bool:
+    now = ports.now()
+    with ports.begin() as session:
+        payment = session.scalars(select(Payment).where(Payment.id == payment_id).with_for_update()).one()
+        ordered = select(exists().where(Refund.payment_id == payment_id, Refund.origin == RefundOrigin.ORDERED))
+        account = own_account(payment)
+        left = balance_of(session, account, payment)
+        if left <= 0 or session.scalar(ordered):
+            # Somebody was faster, or it was seen to have gone back already.
+            return False
+        came = left + payment.refunded_fen
+        refund = Refund(
+            payment_id=payment.id,
+            refund_no=new_number(),
+            origin=RefundOrigin.ORDERED,
+            road=RefundRoad.PROVIDER,
+            reason=RefundReason.DUPLICATE if came == payment.amount_fen else RefundReason.OVERPAID,
+            amount_fen=left,
+            state=RefundState.APPLIED,
+            applied_by="return_surplus",
+            created_at=now,
+            lines=[RefundLine(from_account=account, amount_fen=left)],
+        )
+        session.add(refund)
+        session.flush()
+        begin_refund(session, payment=payment, refund=refund, who="return_surplus", now=now)
+        for row in session.execute(PAID_FIRST, {"payment_id": payment.id, "order_id": payment.order_id}):
+            facts = {"months": row.months}
+            session.add(Message(account_id=row.account_id, template=MessageKey.PAYMENT_MADE_TWICE, facts=facts, created_at=now))
+    return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class DueRefund:
+    """A refund that wants a call now."""
+
+    id: int
+    miniprogram: str
+    was_sent: bool
+    """Whether a call was begun before: then ask first."""
+    order: RefundOrder
+
+
+def send_refunds(ports: Ports, *, limit: int = 50) -> int:
+    """The sweep: order what was decided, and ask about what is silent; answers how many calls. Late, twice or never: all safe."""
+    called = 0
+    while called < limit and (due := _claim(ports)) is not None:
+        _call(ports, due)
+        called += 1
+    return called
+
+
+def _claim(ports: Ports) -> DueRefund | None:
+    """Take one, and set its next call first: if we die while calling, the next call comes anyway."""
+    now, other = ports.now(), aliased(Refund)
+    too_soon = exists().where(other.payment_id == Refund.payment_id, other.id != Refund.id, other.last_asked_at > now - APART)
+    with ports.begin() as session:
+        refund = session.scalar(
+            select(Refund)
+            .where(Refund.next_ask_at <= now, Refund.state.in_(AT_THE_PROVIDER), ~too_soon)
+            .order_by(Refund.next_ask_at)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        if refund is None:
+            return None
+        payment = session.get_one(Payment, refund.payment_id)
+        due = DueRefund(
+            id=refund.id,
+            miniprogram=payment.miniprogram,
+            was_sent=refund.asks > 0,
+            order=RefundOrder(
+                refund_no=refund.refund_no,
+                payment_no=payment.payment_no,
+                provider_payment_no=payment.provider_payment_no or "",
+                refund_fen=refund.amount_fen,
+                total_fen=_came(session, payment),
+                reason=SAID_TO_PAYER[RefundReason(refund.reason or RefundReason.UNCLAIMED)],
+            ),
+        )
+        refund.next_ask_at = now + ASK_AFTER[min(refund.asks, len(ASK_AFTER) - 1)]
+        refund.asks += 1
+        refund.last_asked_at = now
+    return due
+
+
+def _came(session: Session, payment: Payment) -> int:
+    """What came, in fen: the provider wants to hear it again. Of money that had the wrong amount it is not what we asked for."""
+    if payment.state != PaymentState.SURPLUS:
+        return payment.amount_fen
+    return int(
+        session.scalar(text("SELECT amount_fen FROM transfers WHERE payment_id = :id AND kind = 'SURPLUS'"), {"id": payment.id})
+        or payment.amount_fen
+    )
+
+
+def _call(ports: Ports, due: DueRefund) -> None:
+    try:
+        news = _heard(ports, due)
+    except ProviderRefused as refusal:
+        _refused(ports, due, refusal)
+        return
+    except ProviderError as fault:
+        log.warning("refund.not_answered", refund_no=due.order.refund_no, fault=type(fault).__name__)
+        return
+    receive(ports, miniprogram=due.miniprogram, news=news, raw=None)
+    settle(ports, payment_no=news.payment_no)
+
+
+def _heard(ports: Ports, due: DueRefund) -> PaymentNews:
+    provider = ports.payments[due.miniprogram]
+    if due.was_sent:
+        try:
+            news = provider.ask_refund(due.order)
+        except ProviderRefused as refusal:
+            # They would not say. That is no word about the money.
+            raise ProviderUnreachable(refusal.code) from None
+        if news.kind != NewsKind.NOT_FOUND:
+            return news
+    return provider.refund(due.order)
+
+
+def _refused(ports: Ports, due: DueRefund, refusal: ProviderRefused) -> None:
+    """Not for good (no money in the merchant's account, too many calls): it stays and is sent again. For good: a person's turn."""
+    now = ports.now()
+    log.warning("refund.refused", refund_no=due.order.refund_no, refusal=refusal.code, permanent=refusal.permanent)
+    with ports.begin() as session:
+        session.scalars(select(Payment).where(Payment.payment_no == due.order.payment_no).with_for_update()).one()
+        refund = session.scalars(select(Refund).where(Refund.id == due.id).options(selectinload(Refund.lines))).one()
+        if refund.state not in AT_THE_PROVIDER:
+            return
+        if refusal.permanent and refund.state == RefundState.APPROVED:
+            refuse_at_provider(session, refund=refund, fault=refusal.code, who=WHO, now=now)
+        else:
+            refund.fault = refusal.code
