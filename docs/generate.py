@@ -38,6 +38,7 @@ from models import (
     orders,
     payments,
     personal_data,
+    refunds,
     reviews,
     staff,
 )
@@ -127,6 +128,21 @@ FLOWS = {
         "unknown",
         "clearing",
         "No payment of ours has this number at this merchant; or their second number for one payment of ours.",
+    ),
+    "REFUNDING": (
+        "refunding",
+        "contributions, treasury, surplus or unknown",
+        "Decided: one transfer for each month, or one for money that settled none.",
+    ),
+    "REFUNDED": (
+        "clearing or returned",
+        "refunding",
+        "The provider said that it is with the payer; or the treasury returned it, and then nothing leaves clearing.",
+    ),
+    "NOT_REFUNDED": (
+        "contributions, treasury, surplus or unknown",
+        "refunding",
+        "The provider ended it without moving money, or somebody on the treasury's road said no.",
     ),
     "REFUND_SEEN": (
         "clearing",
@@ -282,6 +298,7 @@ def source(module: ModuleType) -> str:
 
 MACHINES = {
     payments.Payment: (payments.PaymentState, payments),
+    refunds.Refund: (refunds.RefundState, refunds),
     orders.PaymentOrder: (orders.OrderState, orders),
     bills.ContributionBill: (bills.BillState, bills),
     enrollments.Enrollment: (enrollments.EnrollmentState, enrollments),

@@ -24,6 +24,7 @@ from jobs.adjustment_commands import adjust, adjustments_command
 from jobs.asking import ports_of, settings_of
 from jobs.audit_commands import audit
 from jobs.counter_commands import counter
+from jobs.refund_commands import refunds
 from jobs.review_commands import messages, reviews
 from jobs.rights_commands import requests, retention
 from jobs.seal_commands import seals
@@ -264,6 +265,7 @@ COMMANDS = (
     staff,
     messages,
     reviews,
+    refunds,
     explain,
     requests,
     retention,

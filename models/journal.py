@@ -33,6 +33,8 @@ class TransferKind(StrEnum):
     """Decided to go back."""
     REFUNDED = "REFUNDED"
     """With the payer again."""
+    NOT_REFUNDED = "NOT_REFUNDED"
+    """It failed or was refused: back to where it was owed from."""
     REFUND_SEEN = "REFUND_SEEN"
     """A refund that the provider made and we did not order."""
     ASSIGNED = "ASSIGNED"

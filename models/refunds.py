@@ -117,7 +117,7 @@ class Refund(Stateful, Base):
     words: Mapped[str | None]
     """What the staff wrote about it; nothing of a person."""
     amount_fen: Mapped[int]
-    state: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default=RefundState.APPLIED)
     applied_by: Mapped[str | None]
     """`staff:…`, or the step of ours that found it owed."""
     decided_by: Mapped[str | None]

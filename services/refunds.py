@@ -164,6 +164,47 @@ def refuse_at_provider(session: Session, *, refund: Refund, fault: str, who: str
     _undo(session, refund, bills, who=who, now=now)
 
 
+@dataclass(frozen=True, kw_only=True)
+class RefundView:
+    """A refund as the staff see it."""
+
+    refund_no: str
+    payment_no: str
+    amount_fen: int
+    state: str
+    reason: str | None
+    road: str
+    applied_by: str | None
+    created_at: datetime
+    fault: str | None
+
+
+def open_refunds(session: Session, *, limit: int = 200) -> list[RefundView]:
+    """Ordered refunds that are not over, or that failed and are owed as before; the oldest first."""
+    over = (RefundState.REFUNDED, RefundState.REJECTED)
+    rows = session.execute(
+        select(Refund, Payment.payment_no)
+        .join(Payment, Payment.id == Refund.payment_id)
+        .where(Refund.origin == RefundOrigin.ORDERED, Refund.state.not_in(over))
+        .order_by(Refund.id)
+        .limit(limit)
+    )
+    return [
+        RefundView(
+            refund_no=refund.refund_no,
+            payment_no=payment_no,
+            amount_fen=refund.amount_fen,
+            state=refund.state,
+            reason=refund.reason,
+            road=refund.road,
+            applied_by=refund.applied_by,
+            created_at=refund.created_at,
+            fault=refund.fault,
+        )
+        for refund, payment_no in rows
+    ]
+
+
 def balance_of(session: Session, account: str, payment: Payment) -> int:
     """What one payment still has in an account that we owe from, in fen. What is seen as gone back was taken off already."""
     credit = func.coalesce(func.sum(Transfer.amount_fen).filter(Transfer.credit_account == account), 0)
@@ -264,7 +305,7 @@ def _one_person_may(ports: Ports, session: Session, payment: Payment) -> int:
 def _undo(session: Session, refund: Refund, bills: Sequence[ContributionBill], *, who: str, now: datetime) -> None:
     booking, refunding = _Booking(refund=refund, who=who, now=now), journal.refunding(refund.refund_no)
     for line in refund.lines:
-        session.add(booking.transfer(TransferKind.REVERSAL, line, debit=refunding, credit=line.from_account))
+        session.add(booking.transfer(TransferKind.NOT_REFUNDED, line, debit=refunding, credit=line.from_account))
     kept = select(ContributionRecord.bill_id, ContributionRecord.state).where(
         ContributionRecord.payment_id == refund.payment_id, ContributionRecord.state != RecordState.REVERSED
     )

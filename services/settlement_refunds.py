@@ -108,7 +108,7 @@ def _complete(batch: Batch, notice: WaitingNotice, payment: HeldPayment, refund:
 def _undo(batch: Batch, notice: WaitingNotice, payment: HeldPayment, refund: HeldRefund, months: list[HeldBill]) -> None:
     for line in refund.lines:
         batch.transfer(
-            TransferKind.REVERSAL,
+            TransferKind.NOT_REFUNDED,
             notice,
             payment,
             debit=journal.refunding(refund.refund_no),

@@ -61,7 +61,7 @@ def test_every_event_has_one_noun():
         assert len({event.partition(".")[0] for event in machine.MOVES.roads.values()}) == 1, machine.__name__
 
 
-MAKERS = {("settlement_decide", "_move"): "the plural verb: it asks the same map before it moves a flat row"}
+MAKERS = {("settlement_decide", "move"): "the plural verb: it asks the same map before it moves a flat row"}
 
 
 @pytest.mark.parametrize("module", sorted(modules()))
@@ -90,7 +90,7 @@ def test_no_service_assigns_a_state(module: str):
 
 def test_the_plural_verb_asks_the_map():
     tree = modules()["settlement_decide"]
-    move = next(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "_move")
+    move = next(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "move")
 
     lines = [ast.unparse(statement) for statement in move.body]
     asked = next(at for at, line in enumerate(lines) if "moves.event(" in line)

@@ -28,6 +28,7 @@ from providers.protocols import (
     ProviderRefused,
     ProviderUnreachable,
     RealName,
+    RefundOrder,
     StartedFaceCheck,
 )
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SLOW_SECONDS = 2.0
-EMPTY: dict[str, Any] = {"trades": {}, "outbox": [], "faces": {}, "fails": [], "now": None}
+EMPTY: dict[str, Any] = {"trades": {}, "refunds": {}, "outbox": [], "faces": {}, "fails": [], "now": None}
 
 
 class Bank:
@@ -237,6 +238,57 @@ class BankPayments:
             raise ProviderRefused(refusal)
         if mood == "silent":
             raise ProviderUnreachable("no answer")
+
+    def refund(self, order: RefundOrder) -> PaymentNews:
+        mood = self.bank.mood("refund")
+        if mood == "unreachable":
+            raise ProviderUnreachable("down")
+        if mood == "refused":
+            raise ProviderRefused("INVALID_REQUEST")
+
+        def take_on(known: dict[str, Any]) -> None:
+            same = known["refunds"].setdefault(order.refund_no, {"fen": order.refund_fen, "state": NewsKind.REFUND_PENDING})
+            assert same["fen"] == order.refund_fen, "the same number was asked for with another amount"
+
+        self.bank.change(take_on)
+        if mood == "silent":
+            raise ProviderUnreachable("no answer")
+        return self._refund_told(order)
+
+    def ask_refund(self, order: RefundOrder) -> PaymentNews:
+        """By the time that somebody asks, it is done."""
+        if self.bank.mood("ask_refund") == "unreachable":
+            raise ProviderUnreachable("down")
+
+        def finish(known: dict[str, Any]) -> None:
+            refund = known["refunds"].get(order.refund_no)
+            if refund is None or refund["state"] == NewsKind.REFUNDED:
+                return
+            refund["state"] = NewsKind.REFUNDED
+            trade = known["trades"][order.provider_payment_no.removeprefix("P")]
+            trade["refunded_fen"] += refund["fen"]
+            assert trade["refunded_fen"] <= trade["paid_fen"], "more went back than came"
+            back = {
+                "kind": NewsKind.REFUNDED, "refund_no": order.refund_no, "refund_fen": refund["fen"], "happened_at": known["now"],
+            }  # fmt: skip
+            told = _told(order.provider_payment_no.removeprefix("P"), trade)
+            known["outbox"].append({**told, **back, "notification_id": f"refund-{order.refund_no}"})
+
+        self.bank.change(finish)
+        return self._refund_told(order)
+
+    def _refund_told(self, order: RefundOrder) -> PaymentNews:
+        refund = self.bank.read()["refunds"].get(order.refund_no)
+        kind = NewsKind.NOT_FOUND if refund is None else NewsKind(refund["state"])
+        return PaymentNews(
+            notification_id=f"query:{order.payment_no}:{kind}:{order.refund_no}",
+            kind=kind,
+            payment_no=order.payment_no,
+            provider_payment_no=order.provider_payment_no,
+            amount_fen=order.total_fen,
+            refund_no=order.refund_no,
+            refund_fen=order.refund_fen,
+        )
 
     def open_notice(self, headers: Any, raw: bytes, *, now: datetime) -> PaymentNews:
         raise BadSignature("missing_header")

@@ -19,7 +19,9 @@ from services.counter_codes import expire_counter_checks
 from services.face_checks import expire_face_checks
 from services.identity_asking import ask_face_checks
 from services.payments import ask_about_silence, close_stale
+from services.refund_sending import return_surplus, send_refunds
 from tests.architecture.reading import crash_points, functions
+from tests.crash import refund_stories  # noqa: F401 - its stories are STORIES'
 from tests.crash.bank import Bank
 from tests.crash.doomed import AFTER, BEFORE, Death, build
 from tests.crash.lasting import LASTING_MODULES
@@ -43,6 +45,7 @@ MONEY_PATH = (
     "bank_card",
     "counter",
     "review",
+    "refund",
 )
 """How the modules begin that move money, or decide who may."""
 ELSEWHERE = {
@@ -101,10 +104,13 @@ def end_well(stage: Stage, name: str, afterwards: str) -> None:
             expire_face_checks(stage.ports)
             end_silent_checks(stage.ports)
             expire_counter_checks(stage.ports)
+            return_surplus(stage.ports)
+            send_refunds(stage.ports)
         stage.move(seconds=step.total_seconds())
     # The counters close, and their codes with them.
     stage.move(hours=9)
     expire_counter_checks(stage.ports)
+    send_refunds(stage.ports)
     # The very last notices arrive when everything is over, and change nothing any more.
     stage.hear()
     stage.settle()

@@ -19,7 +19,7 @@ NONE_OF_THESE: dict[str, str] = {
         WHERE (p.state, o.state) NOT IN (('SUCCEEDED', 'PAID'), ('CLOSED', 'CLOSED'), ('SURPLUS', 'CLOSED'))""",
     "an order has no payment, or two": """
         SELECT o.order_no, count(p.id) FROM payment_orders o LEFT JOIN payments p ON p.order_id = o.id GROUP BY 1 HAVING count(p.id) <> 1""",
-    "a bill is neither free nor paid": "SELECT bill_no, state FROM contribution_bills WHERE state NOT IN ('UNPAID', 'PAID')",
+    "a bill is neither free nor paid": "SELECT bill_no, state FROM contribution_bills WHERE state NOT IN ('UNPAID', 'PAID', 'REFUNDED')",
     "a free bill is held": """
         SELECT b.bill_no FROM contribution_bills b JOIN payment_order_lines l ON l.bill_id = b.id WHERE b.state = 'UNPAID' AND l.live""",
     "a paid bill is held by nobody or by two": """
@@ -27,7 +27,7 @@ NONE_OF_THESE: dict[str, str] = {
         WHERE b.state = 'PAID' GROUP BY b.id HAVING count(l.*) <> 1""",
     "a paid order's bill is not paid": """
         SELECT o.order_no FROM payment_orders o JOIN payment_order_lines l ON l.order_id = o.id JOIN contribution_bills b ON b.id = l.bill_id
-        WHERE o.state = 'PAID' AND (b.state <> 'PAID' OR NOT l.live)""",
+        WHERE o.state = 'PAID' AND (b.state NOT IN ('PAID', 'REFUNDED') OR NOT l.live)""",
     "a closed order holds a bill": """
         SELECT o.order_no FROM payment_orders o JOIN payment_order_lines l ON l.order_id = o.id WHERE o.state = 'CLOSED' AND l.live""",
     "a paid bill has not exactly one record of its amount": """
@@ -46,6 +46,22 @@ NONE_OF_THESE: dict[str, str] = {
         SELECT payment_id FROM transfers WHERE kind IN ('SETTLED', 'SURPLUS', 'UNCLAIMED') GROUP BY 1 HAVING count(DISTINCT kind) > 1""",
     "money was put aside twice": """
         SELECT payment_id FROM transfers WHERE kind IN ('SURPLUS', 'UNCLAIMED') GROUP BY 1 HAVING count(*) > 1""",
+    "a refund is still on its way": "SELECT refund_no, state FROM refunds WHERE state IN ('APPROVED', 'SENT', 'ABNORMAL')",
+    "money is on its way back and no refund is": """
+        SELECT account, sum(fen) FROM (SELECT credit_account AS account, amount_fen AS fen FROM transfers
+            UNION ALL SELECT debit_account, -amount_fen FROM transfers) AS sides
+        WHERE account LIKE 'refunding:%' GROUP BY 1 HAVING sum(fen) <> 0""",
+    "second money was neither sent back nor is a person's affair": """
+        SELECT p.payment_no FROM payments p WHERE p.state = 'SURPLUS'
+            AND NOT EXISTS (SELECT 1 FROM refunds r WHERE r.payment_id = p.id AND r.state IN ('REFUNDED', 'FAILED'))""",
+    "a month that went back has a live record, or a paid one has none": """
+        SELECT b.bill_no FROM contribution_bills b LEFT JOIN contribution_records r ON r.bill_id = b.id AND r.state <> 'REVERSED'
+        WHERE (b.state = 'REFUNDED' AND r.id IS NOT NULL) OR (b.state = 'PAID' AND r.id IS NULL)""",
+    "somebody got their money back and was told not at all or twice": """
+        SELECT r.refund_no, count(m.id) FROM refunds r JOIN payments p ON p.id = r.payment_id JOIN payment_orders o ON o.id = p.order_id
+            LEFT JOIN messages m ON m.facts ->> 'order_no' = o.order_no AND m.template = 'refund.done'
+        WHERE r.origin = 'ORDERED' AND r.state = 'REFUNDED' GROUP BY r.id
+        HAVING count(m.id) <> (SELECT count(*) FROM refunds s WHERE s.payment_id = r.payment_id AND s.origin = 'ORDERED' AND s.state = 'REFUNDED')""",
     "a notice still waits": "SELECT notification_id FROM notices WHERE state = 'WAITING'",
     "a payment took effect twice": "SELECT payment_no FROM notices WHERE outcome = 'PAID' GROUP BY 1 HAVING count(*) > 1",
     "a payer was not told exactly once": """
@@ -62,6 +78,7 @@ NONE_OF_THESE: dict[str, str] = {
                         UNION ALL SELECT 'face_check', id::text, state FROM face_checks
                         UNION ALL SELECT 'bank_card_check', id::text, state FROM bank_card_checks
                         UNION ALL SELECT 'counter_check', id::text, state FROM counter_checks
+                        UNION ALL SELECT 'refund', id::text, state FROM refunds
                         UNION ALL SELECT 'enrollment', id::text, state FROM enrollments
                         UNION ALL SELECT 'enrollment_application', id::text, state FROM enrollment_applications
                         UNION ALL SELECT 'review_override', id::text, state FROM review_overrides)

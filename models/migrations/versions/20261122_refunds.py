@@ -12,7 +12,7 @@ STATES = (
     "'APPLIED', 'APPROVED', 'SENT', 'ABNORMAL', 'HRSS_REVIEW', 'TAX_REVIEW', 'TREASURY', 'REFUNDED', 'FAILED', 'REJECTED'"
 )
 REASONS = "'DUPLICATE', 'OVERPAID', 'WRONG_PERSON', 'NOT_ELIGIBLE', 'EMPLOYER_OVERLAP', 'DEATH', 'UNCLAIMED'"
-KINDS = "'SETTLED', 'SURPLUS', 'UNCLAIMED', 'REFUNDING', 'REFUNDED', 'REFUND_SEEN', 'ASSIGNED', 'REVERSAL'"
+KINDS = "'SETTLED', 'SURPLUS', 'UNCLAIMED', 'REFUNDING', 'REFUNDED', 'NOT_REFUNDED', 'REFUND_SEEN', 'ASSIGNED', 'REVERSAL'"
 
 
 def upgrade() -> None:
@@ -34,7 +34,7 @@ def upgrade() -> None:
     op.execute("UPDATE refunds SET created_at = refunded_at")
     op.alter_column("refunds", "created_at", nullable=False)
     op.alter_column("refunds", "origin", server_default=None)
-    op.alter_column("refunds", "state", server_default=None)
+    op.alter_column("refunds", "state", server_default="APPLIED")
     op.alter_column("refunds", "refunded_at", nullable=True)
     op.add_column("refunds", sa.Column("asks", sa.BigInteger(), server_default="0", nullable=False))
     op.add_column("refunds", sa.Column("next_ask_at", sa.DateTime(timezone=True), nullable=True))
