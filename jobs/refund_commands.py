@@ -52,7 +52,7 @@ def list_command() -> None:
 @click.option("--reason", required=True, type=click.Choice([str(each) for each in RefundReason]))
 @words_option
 @who_option
-def apply_command(payment_no: str, bill_nos: tuple[str, ...], fen: int | None, reason: str, words: str, who: str) -> None:
+def apply_command(*, payment_no: str, bill_nos: tuple[str, ...], fen: int | None, reason: str, words: str, who: str) -> None:
     """Ask that money goes back: months that were paid, or what of a payment settled nothing. Somebody else decides."""
     wish = refunds_service.RefundWish(
         payment_no=payment_no, bill_nos=bill_nos, amount_fen=fen, reason=RefundReason(reason), words=words

@@ -15,11 +15,12 @@ from sqlalchemy.orm import aliased, selectinload
 
 from config.logs import logger
 from models.base import new_number
-from models.messages import Message, MessageKey
+from models.messages import MessageKey
 from models.payments import Payment, PaymentState
 from models.refunds import Refund, RefundLine, RefundOrigin, RefundReason, RefundRoad, RefundState
 from providers.protocols import NewsKind, ProviderError, ProviderRefused, ProviderUnreachable, RefundOrder
 from services.inbox import receive
+from services.messages import tell
 from services.refunds import balance_of, begin_refund, own_account, refuse_at_provider
 from services.settlement import settle
 
@@ -104,8 +105,7 @@ def _return_one(ports: Ports, payment_id: uuid.UUID) -> bool:
         session.flush()
         begin_refund(session, payment=payment, refund=refund, who="return_surplus", now=now)
         for row in session.execute(PAID_FIRST, {"payment_id": payment.id, "order_id": payment.order_id}):
-            facts = {"months": row.months}
-            session.add(Message(account_id=row.account_id, template=MessageKey.PAYMENT_MADE_TWICE, facts=facts, created_at=now))
+            tell(session, account_id=row.account_id, key=MessageKey.PAYMENT_MADE_TWICE, facts={"months": row.months}, at=now)
     return True
 
 

@@ -17,12 +17,13 @@ from models import journal
 from models.base import constraint_of, new_number
 from models.bills import BillState, ContributionBill, ContributionRecord, RecordState
 from models.journal import Transfer, TransferKind
-from models.messages import Message, MessageKey
+from models.messages import MessageKey
 from models.orders import PaymentOrder
 from models.payments import Payment, PaymentState
 from models.refunds import Refund, RefundLine, RefundOrigin, RefundReason, RefundRoad, RefundState
 from services.counter_errors import SecondPersonRequired
 from services.errors import NotFound
+from services.messages import tell
 from services.refund_errors import (
     NothingToRefund,
     RefundMustBeSplit,
@@ -341,7 +342,7 @@ def _treasury_paid(
             "amount_fen": refund.amount_fen,
             "months": sorted(bill.coverage_month for bill in bills),
         }
-        session.add(Message(account_id=order.payer_account_id, template=MessageKey.REFUND_DONE, facts=facts, created_at=now))
+        tell(session, account_id=order.payer_account_id, key=MessageKey.REFUND_DONE, facts=facts, at=now)
 
 
 def _end_lines(refund: Refund) -> None:
