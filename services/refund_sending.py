@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 log = logger(__name__)
 
 WHO: Final = "send_refunds"
-ASK_AFTER: Final = tuple(timedelta(seconds=seconds) for seconds in (30, 120, 600, 3600, 21_600))
+ASK_AFTER: Final = tuple(timedelta(seconds=seconds) for seconds in (12, 60, 600, 3600, 21_600))
 """After the first call, then after each more; from then on every six hours. Longer than Alipay's ten seconds after an order."""
 APART: Final = timedelta(seconds=61)
 """Between two refunds of one payment: WeChat wants a minute, Alipay three seconds."""
