@@ -26,7 +26,7 @@ from tests.crash.bank import Bank
 from tests.crash.doomed import AFTER, BEFORE, Death, build
 from tests.crash.lasting import LASTING_MODULES
 from tests.crash.stories import STORIES, SWEEP_STEPS, Stage
-from tests.crash.theatre import Theatre
+from tests.crash.theatre import Theatre, one_side_each
 from tests.crash.truths import clearing, untruths
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ SIDES = (BEFORE, AFTER)
 NOBODY, PHONE, NOTICES = "nobody comes back", "the phone comes back", "the notices come again"
 AFTERWARDS = (NOBODY, PHONE, NOTICES)
 STORIES_A_POINT = 1
-"""In the usual suite, and one way after it; `-m full` plays every story that passes a point, each time it passes, with each of the three ways after it."""
+"""In the usual suite, on one side, and one way after it; `-m full` plays every story that passes a point, each time it passes, on both
+sides, with each of the three ways after it."""
 
 
 @pytest.fixture(scope="module")
@@ -181,8 +182,7 @@ def test_every_story_ends_well_when_nobody_dies(theatre: Theatre, name: str):
         check(stage, name)
 
 
-@pytest.mark.parametrize("side", SIDES)
-@pytest.mark.parametrize("point", POINTS, ids=str)
+@pytest.mark.parametrize(("point", "side"), one_side_each(POINTS), ids=str)
 def test_a_kill_loses_nothing_doubles_nothing_and_leaves_nothing_stuck(theatre: Theatre, point: Point, side: str):
     through = stories_through(theatre, point)
     assert through, "no story comes by"

@@ -23,7 +23,7 @@ from tests.crash.bank import Bank
 from tests.crash.doomed import AFTER, BEFORE, Death, Scene, Ticks, build, no_disk
 from tests.crash.lasting import LASTING, LASTING_MODULES, fingerprint, key_file
 from tests.crash.stories import Stage
-from tests.crash.theatre import FORGE, LIFE_SECONDS, Theatre
+from tests.crash.theatre import FORGE, LIFE_SECONDS, Theatre, one_side_each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -129,8 +129,7 @@ def test_every_story_ends_well_when_nobody_dies(theatre: Theatre, name: str):
         look(stage, name)
 
 
-@pytest.mark.parametrize("side", [BEFORE, AFTER])
-@pytest.mark.parametrize("point", POINTS, ids=str)
+@pytest.mark.parametrize(("point", "side"), one_side_each(POINTS), ids=str)
 def test_a_kill_at_a_commit_leaves_nothing_half_done(theatre: Theatre, point: Point, side: str):
     through = passing(theatre, point)
     assert through, "no story comes by"

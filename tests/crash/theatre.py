@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import shutil
 import uuid
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,11 @@ from config.seals import new_seal_keys
 from tests.architecture.reading import crash_points
 from tests.crash.bank import Bank
 from tests.crash.conftest import MIGRATED
-from tests.crash.doomed import Scene, build, play
+from tests.crash.doomed import AFTER, BEFORE, Scene, build, play
 from tests.crash.stories import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from tests.architecture.reading import Point
@@ -31,8 +32,19 @@ LIFE_SECONDS = 60
 # The fork server reads the house once; each doomed child is a fork of it.
 FORGE = multiprocessing.get_context("forkserver")
 FORGE.set_forkserver_preload(
-    ["tests.crash.doomed", "tests.crash.stories", "tests.crash.lasting", "tests.crash.papers_and_sweeps"]
+    [
+        "tests.crash.doomed",
+        "tests.crash.stories",
+        "tests.crash.refund_stories",
+        "tests.crash.lasting",
+        "tests.crash.papers_and_sweeps",
+    ]
 )
+
+
+def one_side_each(points: Iterable[Point]) -> list[tuple[Point, str]]:
+    """For the usual suite: each point before it or after it, the same in each run; `-m full` takes both."""
+    return [(point, (BEFORE, AFTER)[zlib.crc32(str(point).encode()) % 2]) for point in points]
 
 
 @dataclass(frozen=True)
