@@ -154,7 +154,7 @@ def test_what_it_returns_lapses_after_its_own_ten_days(house, account):
         application_id=case["id"],
         version=case["version"],
         reason=DecisionReason.OTHER,
-        remark=None,
+        remark="请补拍租房合同的签字页",
         reviewer=REVIEWER,
     )
     assert phone.get(f"/applications/{case['id']}").json["mend_by"] == "2026-12-04"

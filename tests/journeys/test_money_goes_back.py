@@ -10,7 +10,7 @@ import pytest
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 
 BOTH = ("wechat", "alipay")
-CHANNELS = {"wechat": "WECHAT_PAY", "alipay": "ALIPAY"}
+CHANNELS = {"wechat": "wechat_pay", "alipay": "alipay"}
 ANSWERS = {
     "wechat": ["timeout_after_success", "server_error", "signtest_response", "bad_signature_response", "rate_limited"],
     "alipay": ["timeout_after_success", "server_error", "code_20000", "system_busy", "bad_signature_response"],
