@@ -45,6 +45,8 @@ CODED, CODELESS = frozenset({"10000"}), frozenset({"10000", ""})
 SERVICE_UNAVAILABLE = "20000"
 UNKNOWN_OUTCOMES = frozenset({"ACQ.SYSTEM_ERROR", "SYSTEM_ERROR"})
 UNKNOWN_OUTCOME_PREFIXES = ("isp.", "aop.")
+ANSWERS_ALL_THE_SAME = frozenset({"isp.bill_not_exist"})
+"""Looks like trouble of theirs, and is what a day without trades is called."""
 # Staff can put these right, or a minute can: not the payment's fault.
 PASSING_REFUSALS = frozenset(
     {
@@ -132,7 +134,8 @@ def _judge(inner: dict[str, Any], *, is_signed: bool, codes: frozenset[str]) -> 
     if is_signed and code in codes:
         return inner
     word = str(inner.get("sub_code") or code)[:64]
-    is_unknown = code == SERVICE_UNAVAILABLE or word in UNKNOWN_OUTCOMES or word.startswith(UNKNOWN_OUTCOME_PREFIXES)
+    is_trouble = word.startswith(UNKNOWN_OUTCOME_PREFIXES) and word not in ANSWERS_ALL_THE_SAME
+    is_unknown = code == SERVICE_UNAVAILABLE or word in UNKNOWN_OUTCOMES or is_trouble
     if is_unknown or not (is_signed or word.startswith("isv.")):
         raise ProviderUnreachable(f"alipay: {word or 'no word'}, {'signed' if is_signed else 'unsigned'}")
     raise ProviderRefused(word, permanent=word not in PASSING_REFUSALS)

@@ -12,7 +12,7 @@ import hashlib
 import io
 import json
 import tempfile
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,10 +25,13 @@ from config.seals import SealBroken, load_seals, new_seal_keys
 from config.settings import SettingsFault, load_partners
 from miniprogram_api import fields
 from miniprogram_api.errors import DoorRefusal
+from providers.alipay import bill_rows as alipay_bill_rows
 from providers.alipay.client import AlipayClient
 from providers.alipay.pay import AlipayPay
+from providers.bills import BillDamaged, BillRowKind
 from providers.http import Line
 from providers.protocols import BadSignature
+from providers.wechat import bill_rows as wechat_bill_rows
 from providers.wechat.messages import WeChatMessages
 from providers.wechat.open_api import WeChatOpenApi
 from providers.wechat.pay import WeChatPay
@@ -38,7 +41,7 @@ from services.errors import BusinessError
 from services.people import mask_name, parse_id_number, parse_name
 from services.pictures import LONGEST_SIDE, read_picture
 from tests import photographs
-from tests.providers import wire
+from tests.providers import bill_writers, wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -252,3 +255,36 @@ def picture(data: bytes) -> None:
 @cache
 def _photograph(form: str) -> bytes:
     return photographs.as_bytes(photographs.page(160, 100), form)
+
+
+BILL_DAY = date(2026, 11, 20)
+
+
+@target
+def bill(data: bytes) -> None:
+    """A day's bill: anybody's bytes, or rows between what genuine bills of each kind begin and end with."""
+    mode, rest = data[:1], data[1:]
+    merchant, seller = bill_writers.MCHID, bill_writers.SELLER
+    with contextlib.suppress(BillDamaged):
+        if mode < b"\x20":
+            rows = list(alipay_bill_rows.zipped_rows(io.BytesIO(rest), merchant=seller, day=BILL_DAY))
+        elif mode < b"\x40":
+            packed = bill_writers.alipay_zip(rest, day=BILL_DAY)
+            rows = list(alipay_bill_rows.zipped_rows(io.BytesIO(packed), merchant=seller, day=BILL_DAY))
+        elif mode < b"\x80":
+            table = bill_writers.alipay_table([], day=BILL_DAY)
+            at = table.index("#-----------------------------------------业务明细列表结束".encode("gbk"))
+            altered = table[:at] + rest + table[at:]
+            rows = list(alipay_bill_rows.detail_rows(io.BytesIO(altered), merchant=seller, day=BILL_DAY))
+        elif mode < b"\xc0":
+            head = (bill_writers.WECHAT_ALL if mode < b"\xa0" else bill_writers.WECHAT_REFUND).encode()
+            rows = list(wechat_bill_rows.trade_rows(io.BytesIO(head + b"\r\n" + rest), merchant=merchant))
+        elif mode < b"\xe0":
+            list(wechat_bill_rows.flow_rows(io.BytesIO(bill_writers.WECHAT_FLOW.encode() + b"\r\n" + rest)))
+            return
+        else:
+            rows = list(wechat_bill_rows.trade_rows(io.BytesIO(rest), merchant=merchant))
+        for row in rows:
+            assert row.payment_no.isprintable()
+            assert row.at.tzinfo is UTC
+            assert row.amount_fen <= 0 if row.kind is BillRowKind.REFUND else row.amount_fen >= 0

@@ -4,14 +4,23 @@ import hashlib
 import io
 import json
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+import pytest
 import requests
-from sandbox_story import SELLER
+from sandbox_story import ALI_APP, MCHID, SELLER
 
+from providers.alipay.bills import AlipayBills
+from providers.alipay.client import AlipayClient
+from providers.bills import BillNotReady, NoBill
+from providers.http import Line
+from providers.keys import load_private_key, load_public_key_or_certificate
+from providers.wechat.bills import WeChatBills
+from providers.wechat.signing import Signer, Verifier
 from sandbox.core import BEIJING
 
 TODAY = datetime.now(UTC).astimezone(BEIJING).strftime("%Y-%m-%d")
+PUBLIC_KEY_ID = "PUB_KEY_ID_0119000032042026112200000001"
 
 
 def read_wechat(content):
@@ -82,3 +91,63 @@ def test_alipays_bill_is_a_zip_of_gbk_tables(ali, ali_pay, remote, letterbox):
         ("SB1", "退款", "-35.80"),
     ]
     assert rows[0][1] == "SB1\t"
+
+
+@pytest.fixture
+def wechat_bills(sandbox, secrets):
+    line = Line(provider="wechat-pay", base_url=sandbox.url)
+    own, theirs = (secrets / f"wechat-pay-{MCHID}-{name}.pem" for name in ("merchant-private-key", "public-key"))
+    yield WeChatBills(
+        line=line,
+        signer=Signer(MCHID, "3204000000000000000000000000000000003204", load_private_key(own)),
+        verifier=Verifier({PUBLIC_KEY_ID: load_public_key_or_certificate(theirs).public_key}),
+        response_key=PUBLIC_KEY_ID,
+    )
+    line.close()
+
+
+@pytest.fixture
+def alipay_bills(sandbox, secrets):
+    line = Line(provider="alipay", base_url=f"{sandbox.url}/gateway.do")
+    own, theirs = (secrets / f"alipay-{ALI_APP}-{name}.pem" for name in ("app-private-key", "alipay-public-key"))
+    client = AlipayClient(
+        line=line,
+        app_id=ALI_APP,
+        private_key=load_private_key(own),
+        alipay_public_key=load_public_key_or_certificate(theirs).public_key,
+    )
+    yield AlipayBills(client=client, line=line, seller_id=SELLER)
+    line.close()
+
+
+def told(bills):
+    with bills.fetch(datetime.now(UTC).astimezone(BEIJING).date(), now=datetime.now(UTC)) as bill:
+        return [(str(row.kind), row.payment_no, row.amount_fen, row.refund_no) for row in bill.rows()]
+
+
+def test_our_own_readers_understand_what_the_sandbox_writes(  # noqa: PLR0917 (fixtures)
+    wechat_bills, alipay_bills, wx, wx_pay, ali, ali_pay, remote, letterbox
+):
+    letterbox.answer = (200, b"success")
+    wx_pay("SB2026112200000001", 38000)
+    wx.refund("RF1", {"refund": 8000, "total": 38000, "currency": "CNY"}, out_trade_no="SB2026112200000001")
+    ali_pay("SB1", "380.00")
+    ali.api_alipay_trade_refund("35.80", out_trade_no="SB1", out_request_no="RF2")
+    for bills in (wechat_bills, alipay_bills):
+        with pytest.raises(BillNotReady):
+            told(bills)
+    remote.make_bills_at_once()
+
+    assert told(wechat_bills) == [("TRADE", "SB2026112200000001", 38000, None), ("REFUND", "SB2026112200000001", -8000, "RF1")]
+    assert told(alipay_bills) == [("TRADE", "SB1", 38000, None), ("REFUND", "SB1", -3580, "RF2")]
+    flow = list(wechat_bills.fund_flow(datetime.now(UTC).astimezone(BEIJING).date(), now=datetime.now(UTC)))
+    assert [row.amount_fen for row in flow] == [38000, -8000]
+    assert flow[-1].balance_fen == 30000
+
+
+def test_our_own_readers_hear_of_a_day_without_trades(wechat_bills, alipay_bills):
+    day = datetime.now(UTC).astimezone(BEIJING).date() - timedelta(days=3)
+
+    for bills in (wechat_bills, alipay_bills):
+        with pytest.raises(NoBill):
+            bills.fetch(day, now=datetime.now(UTC))
