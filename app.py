@@ -33,6 +33,7 @@ from config.logs import set_up_logs
 from config.rulebook import SHIPPED_REGIONS, load_rulebook
 from config.seals import SealKeysFault, load_seals
 from config.settings import Miniprogram, Settings, SettingsFault, load_partners, load_settings, secret
+from providers.alipay.bills import AlipayBills
 from providers.alipay.client import AlipayClient
 from providers.alipay.face import AlipayFace
 from providers.alipay.login import AlipayLogin
@@ -56,6 +57,7 @@ from providers.keys import (
     load_public_key_or_certificate,
     refuse_our_own,
 )
+from providers.wechat.bills import WeChatBills
 from providers.wechat.face import WeChatFace
 from providers.wechat.login import WeChatLogin
 from providers.wechat.messages import WeChatMessages, field_faults
@@ -75,6 +77,7 @@ if TYPE_CHECKING:
 
     from config.rulebook import Rulebook
     from config.settings import Partners
+    from providers.bills import BillProvider
     from providers.protocols import FaceProvider, LoginProvider, MessageEventProvider, MessageProvider, PaymentProvider
 
 DOORS = {
@@ -207,6 +210,7 @@ def build_ports(settings: Settings, *, statement_seconds: int = 30, while_rebuil
         faces=faces,
         messengers=messengers,
         message_events=message_events,
+        daily_bills=_daily_bills(settings, partners, wechat_pay=wechat_pay, alipay=alipay),
         names=AliyunNames(line=identity_line),
         cards=AliyunCards(line=identity_line),
         sms=AliyunSms(line=sms_line, sign_name=partners.aliyun.sms_sign_name or "", templates=partners.aliyun.sms_templates),
@@ -238,21 +242,42 @@ def _pictures(settings: Settings) -> dict[str, Any]:
 
 def _wechat_pay(settings: Settings, partners: Partners, program: Miniprogram, *, line: Line, notify_url: str) -> WeChatPay:
     number = program.merchant or ""
-    merchant = partners.merchants[number]
-    folder = settings.secrets_dir
-    theirs = {serial: load_public_key_or_certificate(folder / name) for serial, name in merchant.platform_keys.items()}
     return WeChatPay(
         line=line,
         app_id=program.app_id,
-        signer=Signer(number, merchant.certificate_serial or "", load_private_key(folder / (merchant.private_key_file or ""))),
-        verifier=Verifier(
+        api_v3_key=load_api_v3_key(settings.secrets_dir / (partners.merchants[number].apiv3_key_file or "")),
+        notify_url=notify_url,
+        **_wechat_keys(settings, partners, number),
+    )
+
+
+def _wechat_keys(settings: Settings, partners: Partners, number: str) -> dict[str, Any]:
+    """What a merchant and WeChat Pay sign with."""
+    merchant, folder = partners.merchants[number], settings.secrets_dir
+    theirs = {serial: load_public_key_or_certificate(folder / name) for serial, name in merchant.platform_keys.items()}
+    return {
+        "signer": Signer(
+            number, merchant.certificate_serial or "", load_private_key(folder / (merchant.private_key_file or ""))
+        ),
+        "verifier": Verifier(
             {serial: key.public_key for serial, key in theirs.items()},
             expires_at={serial: key.expires_at for serial, key in theirs.items()},
         ),
-        api_v3_key=load_api_v3_key(folder / (merchant.apiv3_key_file or "")),
-        notify_url=notify_url,
-        response_key=merchant.response_key,
-    )
+        "response_key": merchant.response_key,
+    }
+
+
+def _daily_bills(settings: Settings, partners: Partners, *, wechat_pay: Line, alipay: Line) -> dict[str, BillProvider]:
+    """By merchant account; whichever of its mini-programs comes last asks for it."""
+    bills: dict[str, BillProvider] = {}
+    for program in partners.miniprograms.values():
+        number = program.merchant
+        if number is not None and program.platform == "wechat":
+            bills[f"{WeChatBills.channel}:{number}"] = WeChatBills(line=wechat_pay, **_wechat_keys(settings, partners, number))
+        elif number is not None and program.platform == "alipay":
+            client = _alipay(settings, program, line=alipay)
+            bills[f"{AlipayBills.channel}:{number}"] = AlipayBills(client=client, line=alipay, seller_id=number)
+    return bills
 
 
 def _rulebook(settings: Settings, partners: Partners, *, today: date) -> Rulebook:

@@ -38,6 +38,7 @@ from models import (
     orders,
     payments,
     personal_data,
+    reconciliation,
     refunds,
     reviews,
     staff,
@@ -299,6 +300,7 @@ def source(module: ModuleType) -> str:
 MACHINES = {
     payments.Payment: (payments.PaymentState, payments),
     refunds.Refund: (refunds.RefundState, refunds),
+    reconciliation.Reconciliation: (reconciliation.ReconciliationState, reconciliation),
     orders.PaymentOrder: (orders.OrderState, orders),
     bills.ContributionBill: (bills.BillState, bills),
     enrollments.Enrollment: (enrollments.EnrollmentState, enrollments),

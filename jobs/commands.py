@@ -24,6 +24,7 @@ from jobs.adjustment_commands import adjust, adjustments_command
 from jobs.asking import ports_of, settings_of
 from jobs.audit_commands import audit
 from jobs.counter_commands import counter
+from jobs.reconciliation_commands import differences, reconcile
 from jobs.refund_commands import refunds
 from jobs.review_commands import messages, reviews
 from jobs.rights_commands import requests, retention
@@ -266,6 +267,8 @@ COMMANDS = (
     messages,
     reviews,
     refunds,
+    reconcile,
+    differences,
     explain,
     requests,
     retention,

@@ -32,6 +32,7 @@ from services.identity_asking import ask_face_checks
 from services.message_sending import send_messages
 from services.payment_reminders import remind
 from services.payments import ask_about_silence, close_stale
+from services.reconciliation import reconcile_what_is_due
 from services.refund_sending import return_surplus, send_refunds
 from services.resealing import reseal, tell_lost_seals
 from services.retention import apply_retention
@@ -180,6 +181,12 @@ class OnceADay:
 
 
 TOLD: Final = OnceADay()
+
+
+@_sweep("reconcile", cron="17 2-15 * * *")
+def reconcile_days(ports: Ports) -> int:
+    """By day in Beijing (10:17 to 23:17): yesterday, and what of the last week was never compared, against the providers' own bills."""
+    return reconcile_what_is_due(ports)
 
 
 @_sweep("assess", cron="*/10 * * * *")

@@ -85,6 +85,8 @@ class BillRow:
     """When it was paid, or when the refund was begun (WeChat) or done (Alipay). Aware UTC."""
     fee_fen: int
     """What they took for it, to the nearest fen; below zero where they gave it back."""
+    is_done: bool = True
+    """False: a refund that had not reached the payer when the bill was made up."""
     refund_no: str | None = None
     provider_refund_no: str | None = None
 
@@ -115,6 +117,8 @@ class BillProvider(Protocol):
     channel: Channel
     merchant: str
     """The merchant number, as it stands in account names and inbox keys."""
+    counts_refunds_together: bool
+    """Whether their news of a refund tells the sum of all refunds of its payment (Alipay), or each alone (WeChat)."""
 
     def fetch(self, day: date, *, now: datetime) -> Bill:
         """The bill of one Beijing day. Raises NoBill (nothing moved), BillNotReady (too early), BillDamaged (not what they signed),

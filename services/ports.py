@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from config.rulebook import Capability, Region, Rulebook
     from config.seals import Seals
     from config.settings import Merchant, Miniprogram, Partners
+    from providers.bills import BillProvider
     from providers.protocols import (
         CardProvider,
         DocumentProvider,
@@ -60,6 +61,8 @@ class Ports:
     cards: CardProvider
     sms: SmsProvider
     documents: DocumentProvider
+    daily_bills: Mapping[str, BillProvider] = field(default_factory=dict)
+    """By merchant account, `{channel}:{merchant}`."""
     scanner: ScanProvider | None = None
     """None: no scanner is configured, and pictures come in unscanned."""
     web_url: str = "http://127.0.0.1:8000"

@@ -26,6 +26,7 @@ from providers.protocols import Channel
 from services.ports import Ports, transaction_is_open
 from tests.factories import World
 from tests.providers.fakes import (
+    FakeBills,
     FakeCards,
     FakeDocuments,
     FakeFaces,
@@ -215,6 +216,15 @@ def ports_to(
             if program.message_token_file or program.platform == "alipay"
         },
         message_events={},
+        daily_bills={
+            f"{merchant.channel}:{number}": FakeBills(
+                calls=CallsOutsideTransactions(),
+                channel=Channel(merchant.channel),
+                merchant=number,
+                counts_refunds_together=merchant.channel == Channel.ALIPAY,
+            )
+            for number, merchant in partners.merchants.items()
+        },
         names=FakeNames(calls=CallsOutsideTransactions()),
         cards=FakeCards(calls=CallsOutsideTransactions()),
         sms=FakeSms(calls=CallsOutsideTransactions()),

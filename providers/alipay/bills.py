@@ -29,6 +29,7 @@ class AlipayBills:
     """One seller's bills at Alipay. A BillProvider."""
 
     channel = Channel.ALIPAY
+    counts_refunds_together = True
 
     def __init__(self, *, client: AlipayClient, line: Line, seller_id: str) -> None:
         """`client` of any app of this seller; `line` to the gateway, which says by its scheme how files are fetched."""

@@ -51,6 +51,8 @@ FLOW_COUNT, INCOME, INCOMES, OUTGO, OUTGOES = "资金流水总笔数", "收入�
 KINDS = {"SUCCESS": BillRowKind.TRADE, "REFUND": BillRowKind.REFUND, "REVOKED": BillRowKind.REFUND}
 """交易状态. REVOKED: paid, and then given back by revoking it."""
 
+DONE = frozenset({"SUCCESS", "REVOKED"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowRow:
@@ -155,6 +157,7 @@ def trade_rows(file: BinaryIO, *, merchant: str) -> Iterator[BillRow]:
             state=word_of(line, columns.names[word], cells[word]),
             at=moment_of(line, columns.names[when], cells[when]),
             fee_fen=nearest_fen(units_of(line, "手续费", cells[fee])),
+            is_done=not is_refund or cells[word] in DONE,
             refund_no=_number(line, "商户退款单号", cells, refund_no) if is_refund else None,
             provider_refund_no=_number(line, "微信退款单号", cells, their_refund_no) if is_refund else None,
         )

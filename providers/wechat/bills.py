@@ -57,6 +57,7 @@ class WeChatBills:
     """One merchant's bills at WeChat Pay. A BillProvider."""
 
     channel = Channel.WECHAT_PAY
+    counts_refunds_together = False
 
     def __init__(self, *, line: Line, signer: Signer, verifier: Verifier, response_key: str | None = None) -> None:
         """As for WeChatPay; bills know no app."""

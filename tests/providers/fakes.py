@@ -6,11 +6,13 @@ Anything can be told to fail once: `payments.fails.append(("open_payment", Provi
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from providers.bills import Bill, BillRow, NoBill
 from providers.protocols import (
     BadSignature,
     CardAnswer,
@@ -31,7 +33,9 @@ from providers.protocols import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from datetime import date
+    from typing import BinaryIO
 
     from providers.protocols import RefundOrder
 
@@ -298,3 +302,27 @@ class FakeScanner(_Told):
     def scan(self, content: bytes) -> str | None:
         self._asked("scan", len(content))
         return "Eicar-Test-Signature" if self.virus in content else None
+
+
+@dataclass
+class FakeBills(_Told):
+    """A BillProvider. Days that a test put no rows into have no bill."""
+
+    channel: Channel = Channel.WECHAT_PAY
+    merchant: str = "1900000109"
+    counts_refunds_together: bool = False
+    days: dict[date, list[BillRow | ProviderError]] = field(default_factory=dict)
+    """A fault among the rows is raised when the reader comes to it."""
+
+    def fetch(self, day: date, *, now: datetime) -> Bill:
+        self._asked("fetch", day)
+        if day not in self.days:
+            raise NoBill
+
+        def read(_: BinaryIO) -> Iterator[BillRow]:
+            for row in self.days[day]:
+                if isinstance(row, ProviderError):
+                    raise row
+                yield row
+
+        return Bill(io.BytesIO(), read)

@@ -46,7 +46,7 @@ def test_a_wechat_bill_tells_payments_and_refunds():
         ),
         BillRow(
             line=3, kind=BillRowKind.REFUND, payment_no="SB1", provider_payment_no="42SB1", amount_fen=-8000, currency="CNY",
-            state="PROCESSING", at=datetime(2026, 11, 20, 15, 59, 59, tzinfo=UTC), fee_fen=-48, refund_no="RF1",
+            state="PROCESSING", at=datetime(2026, 11, 20, 15, 59, 59, tzinfo=UTC), fee_fen=-48, is_done=False, refund_no="RF1",
             provider_refund_no="50RF1",
         ),
     ]  # fmt: skip
@@ -134,7 +134,15 @@ def test_a_fee_is_told_to_the_nearest_fen_and_summed_exactly(told, fen):
 def test_a_refund_without_numbers_of_ours_has_none():
     [row] = of_wechat(written.wechat_all([], [wechat_refunded(商户退款单号="0", 交易状态="REVOKED", 退款状态="")]))
 
-    assert (row.refund_no, row.provider_refund_no, row.state) == (None, "50RF1", "REVOKED")
+    assert (row.refund_no, row.provider_refund_no, row.state, row.is_done) == (None, "50RF1", "REVOKED", True)
+
+
+def test_a_refund_is_done_only_where_the_bill_says_so():
+    rows = of_wechat(
+        written.wechat_all([], [wechat_refunded(退款状态=state) for state in ("SUCCESS", "PROCESSING", "CHANGE", "")])
+    )
+
+    assert [row.is_done for row in rows] == [True, False, False, False]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,137 @@
+"""Reconciliation (对账): each merchant account's days, compared with the provider's own bill, and what did not agree."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from sqlalchemy import CheckConstraint, Date, ForeignKey, Identity, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Moves, Stateful, one_of
+
+
+class ReconciliationState(StrEnum):
+    OPEN = "OPEN"
+    COMPARED = "COMPARED"
+    """Compared at least once; it may be compared again."""
+    CLOSED = "CLOSED"
+    """Two of the staff signed it. It is not compared any more."""
+
+
+class DifferenceKind(StrEnum):
+    """The classes of domain §5.5 that a provider's bill can show; MATCHED is counted only."""
+
+    PSP_ONLY = "PSP_ONLY"
+    """They moved money that our books do not have: the notice is missing, and heard from the bill."""
+    LOCAL_ONLY = "LOCAL_ONLY"
+    """Our books have money of that day that their bill does not."""
+    AMOUNT_DIFF = "AMOUNT_DIFF"
+
+
+class DifferenceSubject(StrEnum):
+    TRADE = "TRADE"
+    REFUND = "REFUND"
+
+
+_R = ReconciliationState
+
+
+class Reconciliation(Stateful, Base):
+    """One Beijing day of one merchant account. Counts and sums are those of the last comparison; amounts in fen."""
+
+    __tablename__ = "reconciliations"
+    __table_args__ = (
+        one_of(ReconciliationState),
+        UniqueConstraint("merchant_account", "day"),
+        CheckConstraint("signed_by <> closed_by", name="two_people"),
+        CheckConstraint("(state = 'CLOSED') = (closed_by IS NOT NULL)", name="closed_by_somebody"),
+        CheckConstraint("closed_by IS NULL OR signed_by IS NOT NULL", name="signed_before_closed"),
+    )
+    MOVES: ClassVar[Moves] = Moves(
+        "reconciliation",
+        {
+            (_R.OPEN, _R.COMPARED): "reconciliation.compared",
+            (_R.COMPARED, _R.CLOSED): "reconciliation.closed",
+        },
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    merchant_account: Mapped[str]
+    """`{channel}:{merchant}`."""
+    day: Mapped[date] = mapped_column(Date())
+    state: Mapped[str] = mapped_column(server_default=ReconciliationState.OPEN)
+    runs: Mapped[int] = mapped_column(server_default="0")
+    """How often it was compared."""
+    compared_at: Mapped[datetime | None]
+    has_bill: Mapped[bool] = mapped_column(server_default=text("true"))
+    """False: the provider keeps no bill of that day, as of any day without trades."""
+    trades: Mapped[int] = mapped_column(server_default="0")
+    """Rows of payments in the bill."""
+    refunds: Mapped[int] = mapped_column(server_default="0")
+    matched: Mapped[int] = mapped_column(server_default="0")
+    """Of both."""
+    trade_fen: Mapped[int] = mapped_column(server_default="0")
+    refund_fen: Mapped[int] = mapped_column(server_default="0")
+    """What went back, above zero."""
+    fee_fen: Mapped[int] = mapped_column(server_default="0")
+    """What the provider took for it; each row's fee to the nearest fen."""
+    signed_by: Mapped[str | None]
+    closed_by: Mapped[str | None]
+    closed_at: Mapped[datetime | None]
+
+    def compare(self, *, who: str, at: datetime) -> None:
+        """It was compared, once more or for the first time. A signature under what was there before counts no longer."""
+        if self.state != _R.COMPARED:
+            self._move(_R.COMPARED, who=who, at=at)
+        self.runs, self.compared_at, self.signed_by = self.runs + 1, at, None
+
+    def sign(self, *, who: str) -> None:
+        """The first of the two."""
+        self.signed_by = who
+
+    def close(self, *, who: str, at: datetime) -> None:
+        """The second of the two; the database refuses the first one again."""
+        self._move(_R.CLOSED, who=who, at=at)
+        self.closed_by, self.closed_at = who, at
+
+
+class ReconciliationDifference(Base):
+    """A payment or a refund on which the bill and our books do not agree. It goes when they do, or when a person says why not."""
+
+    __tablename__ = "reconciliation_differences"
+    __table_args__ = (
+        one_of(DifferenceKind, "kind"),
+        one_of(DifferenceSubject, "subject"),
+        UniqueConstraint(
+            "reconciliation_id", "subject", "provider_payment_no", "refund_key", name="uq_reconciliation_differences_one_a_row"
+        ),
+        CheckConstraint("resolved_by IS NULL OR resolved_at IS NOT NULL", name="resolved_at_a_time"),
+        Index("ix_reconciliation_differences_open", "id", postgresql_where=text("resolved_at IS NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    reconciliation_id: Mapped[int] = mapped_column(ForeignKey("reconciliations.id"))
+    kind: Mapped[str]
+    subject: Mapped[str]
+    payment_no: Mapped[str]
+    provider_payment_no: Mapped[str]
+    refund_key: Mapped[str] = mapped_column(server_default="")
+    """Our number of the refund as they repeat it, else theirs; empty for a payment."""
+    provider_refund_no: Mapped[str | None]
+    bill_fen: Mapped[int | None]
+    """What their bill says; a refund's is above zero. None where it has no such row."""
+    our_fen: Mapped[int | None]
+    """What our journal has; None where it has nothing."""
+    currency: Mapped[str]
+    happened_at: Mapped[datetime]
+    is_done: Mapped[bool]
+    """False: a refund that was still under way when the bill was made up."""
+    first_seen_at: Mapped[datetime]
+    seen_run: Mapped[int]
+    """The run of its day that saw it last."""
+    resolved_at: Mapped[datetime | None]
+    resolved_by: Mapped[str | None]
+    """Who of the staff; none where a later run found that they agree."""
+    resolution: Mapped[str | None]

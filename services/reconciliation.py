@@ -1,0 +1,332 @@
+"""Reconciliation (对账): a merchant account's day against the provider's own bill, as often as one likes.
+
+    fetch     the bill, outside of any transaction; a day without trades has none, and is compared with nothing
+    compare   one transaction: the whole bill into staging, or nothing of it; then by sets (services/reconciliation_steps.py)
+    hear      what they moved and we never heard of goes into the inbox, as its notice would have, and is settled; then compared again
+
+Nothing is booked here: the books follow news through the inbox, whoever brings it, and `bill:{day}:{number}` gets in once.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from config.logs import logger
+from models.reconciliation import DifferenceSubject, Reconciliation, ReconciliationDifference, ReconciliationState
+from providers.bills import BillDamaged, NoBill, is_made_up
+from providers.protocols import NewsKind, PaymentNews, ProviderError
+from services.counter_errors import SecondPersonRequired
+from services.errors import NotFound
+from services.inbox import receive
+from services.reconciliation_errors import DayNotOver, DifferencesOpen, NoSuchMerchantAccount, ReconciliationClosed
+from services.reconciliation_steps import compare, missing, stage
+from services.settlement import settle
+from services.staff_words import staff_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from providers.bills import Bill
+    from services.ports import Ports
+    from services.reconciliation_steps import Missing
+
+log = logger(__name__)
+
+WHO = "reconcile"
+DAYS_BACK = 7
+"""How far back the sweep looks for days that were never compared."""
+DAYS_AT_ONCE = 4
+"""Whoever starts anew need not ask for everything at once."""
+ROUNDS = 4
+"""Money heard of in the first is settled before the second, and its refunds are heard of then; the last one only looks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReconciledDay:
+    """How a day came out. Amounts in fen."""
+
+    merchant_account: str
+    day: date
+    has_bill: bool
+    trades: int
+    refunds: int
+    matched: int
+    trade_fen: int
+    refund_fen: int
+    fee_fen: int
+    heard: int
+    """Notices that were missing, and are in the inbox now."""
+    differences: int
+    """What is still open."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenDifference:
+    """What a person has to look at."""
+
+    id: int
+    merchant_account: str
+    day: date
+    kind: str
+    subject: str
+    payment_no: str
+    provider_payment_no: str
+    refund_key: str
+    bill_fen: int | None
+    our_fen: int | None
+    first_seen_at: datetime
+    next_step: str
+
+
+NEXT_STEPS = {
+    "PSP_ONLY": "对方已有此笔而本系统没有：再次运行 canbao reconcile；仍在的，到商户平台核实该笔",
+    "LOCAL_ONLY": "本系统已入账而对方账单没有：到商户平台按对方单号核实，跨日的可能在相邻日期的账单中",
+    "AMOUNT_DIFF": "双方金额不同：以对方账单为准查明原因，运行 canbao explain 核对该笔资金",
+}
+"""Kind of a difference → what a person does about it."""
+
+
+def reconcile(ports: Ports, *, merchant_account: str, day: date) -> ReconciledDay:
+    """Compare a day with the provider's bill, hear what was missing, and tell what is left.
+
+    Again finds the same, or what changed. Raises NoSuchMerchantAccount, DayNotOver, ReconciliationClosed, BillDamaged (then nothing of
+    the bill was used), BillNotReady, ProviderUnreachable, ProviderRefused.
+    """
+    provider = ports.daily_bills.get(merchant_account)
+    if provider is None:
+        raise NoSuchMerchantAccount
+    if day >= ports.today():
+        raise DayNotOver
+    reconciliation_id, heard = _open(ports, merchant_account=merchant_account, day=day), 0
+    with ExitStack() as leaving:
+        bill: Bill | None = None
+        try:
+            bill = leaving.enter_context(provider.fetch(day, now=ports.now()))
+        except NoBill:
+            log.info("reconciliation.no_bill", merchant_account=merchant_account, day=str(day))
+        for _ in range(ROUNDS):
+            news = _compare(ports, reconciliation_id, bill, counts_refunds_together=provider.counts_refunds_together)
+            new = sum(receive(ports, miniprogram=miniprogram, news=each, raw=None) for miniprogram, each in news)
+            if not new:
+                break
+            heard += new
+            while settle(ports):
+                pass
+    return _tell(ports, reconciliation_id, heard=heard)
+
+
+def reconcile_what_is_due(ports: Ports) -> int:
+    """Compare the days of the last week that never were; answers how many now are. What cannot be had now is due at the next run."""
+    due, done = _due(ports), 0
+    for merchant_account, day in due[:DAYS_AT_ONCE]:
+        try:
+            reconcile(ports, merchant_account=merchant_account, day=day)
+        except BillDamaged as fault:
+            # Nothing of it was used, and asking again brings the same file: a person has to ask the provider.
+            told = {"merchant_account": merchant_account, "day": str(day), "line": fault.line, "what": fault.what}
+            log.error("reconciliation.bill_damaged", **told)  # noqa: TRY400 - what is wrong is told, and no traceback knows more
+        except ProviderError as fault:
+            log.warning("reconciliation.no_answer", merchant_account=merchant_account, day=str(day), fault=type(fault).__name__)
+        else:
+            done += 1
+    return done
+
+
+def _due(ports: Ports) -> list[tuple[str, date]]:
+    """Days whose bill ought to be there and that were never compared: the latest first, of every account."""
+    now, today = ports.now(), ports.today()
+    days = [day for back in range(1, DAYS_BACK + 1) if is_made_up(day := today - timedelta(days=back), now=now)]
+    with ports.begin() as session:
+        compared = {
+            (account, day)
+            for account, day in session.execute(
+                select(Reconciliation.merchant_account, Reconciliation.day).where(
+                    Reconciliation.day.in_(days), Reconciliation.state != ReconciliationState.OPEN
+                )
+            )
+        }
+    return [(account, day) for day in days for account in sorted(ports.daily_bills) if (account, day) not in compared]
+
+
+def _open(ports: Ports, *, merchant_account: str, day: date) -> int:
+    with ports.begin() as session:
+        session.execute(insert(Reconciliation).values(merchant_account=merchant_account, day=day).on_conflict_do_nothing())
+        row = _of(session, merchant_account=merchant_account, day=day)
+        if row.state == ReconciliationState.CLOSED:
+            raise ReconciliationClosed
+        return row.id
+
+
+def _compare(
+    ports: Ports, reconciliation_id: int, bill: Bill | None, *, counts_refunds_together: bool
+) -> list[tuple[str, PaymentNews]]:
+    """One comparison, whole or not at all; answers what its notices would have told."""
+    with ports.begin() as session:
+        row = session.get_one(Reconciliation, reconciliation_id, with_for_update=True)
+        if row.state == ReconciliationState.CLOSED:
+            raise ReconciliationClosed
+        stage(session, iter(()) if bill is None else bill.rows())
+        now = ports.now()
+        row.compare(who=WHO, at=now)
+        row.has_bill = bill is not None
+        compare(session, row, now=now)
+        session.flush()
+        found, account, day = missing(session, row), row.merchant_account, row.day
+    usual = next(code for code, each in ports.payments.items() if f"{each.channel}:{each.merchant}" == account)
+    return _as_news(found, day=day, usual=usual, counts_refunds_together=counts_refunds_together)
+
+
+def _as_news(
+    found: Iterable[Missing], *, day: date, usual: str, counts_refunds_together: bool
+) -> list[tuple[str, PaymentNews]]:
+    """What notices would have told of it, each with its mini-program. A refund waits until its payment is in the books."""
+    news: list[tuple[str, PaymentNews]] = []
+    refunded_fen: dict[str, int] = {}
+    for each in found:
+        miniprogram, number = each.miniprogram or usual, each.provider_payment_no
+        told = PaymentNews(
+            notification_id=f"bill:{day}:{number}",
+            kind=NewsKind.PAID,
+            payment_no=each.payment_no,
+            provider_payment_no=number,
+            amount_fen=each.bill_fen,
+            currency=each.currency,
+            happened_at=each.happened_at,
+        )
+        if each.subject == DifferenceSubject.TRADE:
+            news.append((miniprogram, told))
+            continue
+        alone = not counts_refunds_together or each.our_fen is not None
+        if not each.is_booked or (each.is_unclear and not alone):
+            # Sums cannot be told apart while another refund of the payment moves: a later run will see.
+            continue
+        refunded_fen[number] = refunded_fen.get(number, each.refunded_fen or 0) + each.bill_fen
+        refund = PaymentNews(
+            notification_id=f"bill:{day}:{number}:{each.refund_key}",
+            kind=NewsKind.REFUNDED,
+            payment_no=each.payment_no,
+            provider_payment_no=number,
+            amount_fen=each.payment_fen,
+            currency=each.currency,
+            happened_at=each.happened_at,
+            refund_no=each.refund_key,
+            provider_refund_no=each.provider_refund_no,
+            refund_fen=each.bill_fen if alone else None,
+            refunded_total_fen=None if alone else refunded_fen[number],
+        )
+        news.append((miniprogram, refund))
+    return news
+
+
+def _tell(ports: Ports, reconciliation_id: int, *, heard: int) -> ReconciledDay:
+    with ports.begin() as session:
+        row = session.get_one(Reconciliation, reconciliation_id)
+        told = ReconciledDay(
+            merchant_account=row.merchant_account,
+            day=row.day,
+            has_bill=row.has_bill,
+            trades=row.trades,
+            refunds=row.refunds,
+            matched=row.matched,
+            trade_fen=row.trade_fen,
+            refund_fen=row.refund_fen,
+            fee_fen=row.fee_fen,
+            heard=heard,
+            differences=_open_count(session, row.id),
+        )
+    if told.differences:
+        log.warning(
+            "reconciliation.differences", merchant_account=told.merchant_account, day=str(told.day), count=told.differences
+        )
+    return told
+
+
+def open_differences(session: Session, *, limit: int = 200) -> list[OpenDifference]:
+    """Differences that neither a later run nor a person has resolved, oldest first."""
+    rows = session.execute(
+        select(ReconciliationDifference, Reconciliation)
+        .join(Reconciliation, Reconciliation.id == ReconciliationDifference.reconciliation_id)
+        .where(ReconciliationDifference.resolved_at.is_(None))
+        .order_by(ReconciliationDifference.id)
+        .limit(limit)
+    )
+    return [
+        OpenDifference(
+            id=row.id,
+            merchant_account=day.merchant_account,
+            day=day.day,
+            kind=row.kind,
+            subject=row.subject,
+            payment_no=row.payment_no,
+            provider_payment_no=row.provider_payment_no,
+            refund_key=row.refund_key,
+            bill_fen=row.bill_fen,
+            our_fen=row.our_fen,
+            first_seen_at=row.first_seen_at,
+            next_step=NEXT_STEPS[row.kind],
+        )
+        for row, day in rows
+    ]
+
+
+def resolve_difference(ports: Ports, *, difference_id: int, words: str, who: str) -> None:
+    """A person found out why the two do not agree, and says it. Money is moved elsewhere. Raises NotFound, ReasonNeeded."""
+    said = staff_words(words)
+    with ports.begin() as session:
+        row = session.scalar(
+            select(ReconciliationDifference)
+            .where(ReconciliationDifference.id == difference_id, ReconciliationDifference.resolved_at.is_(None))
+            .with_for_update()
+        )
+        if row is None:
+            raise NotFound
+        row.resolved_at, row.resolved_by, row.resolution = ports.now(), who, said
+
+
+def sign_day(ports: Ports, *, merchant_account: str, day: date, who: str) -> bool:
+    """Sign a compared day without open differences; True when it was the second signature, and the day is closed.
+
+    Raises NotFound, ReconciliationClosed, DifferencesOpen, SecondPersonRequired.
+    """
+    with ports.begin() as session:
+        row = _of(session, merchant_account=merchant_account, day=day)
+        if row.state == ReconciliationState.CLOSED:
+            raise ReconciliationClosed
+        if row.state != ReconciliationState.COMPARED or _open_count(session, row.id):
+            raise DifferencesOpen
+        if row.signed_by is None:
+            row.sign(who=who)
+            return False
+        if row.signed_by == who:
+            raise SecondPersonRequired
+        row.close(who=who, at=ports.now())
+        return True
+
+
+def _of(session: Session, *, merchant_account: str, day: date) -> Reconciliation:
+    row = session.scalar(
+        select(Reconciliation)
+        .where(Reconciliation.merchant_account == merchant_account, Reconciliation.day == day)
+        .with_for_update()
+    )
+    if row is None:
+        raise NotFound
+    return row
+
+
+def _open_count(session: Session, reconciliation_id: int) -> int:
+    found = session.scalar(
+        select(func.count())
+        .select_from(ReconciliationDifference)
+        .where(ReconciliationDifference.reconciliation_id == reconciliation_id, ReconciliationDifference.resolved_at.is_(None))
+    )
+    return found or 0

@@ -1,0 +1,35 @@
+"""Refusals that only the staff meet who reconcile."""
+
+from __future__ import annotations
+
+from services.errors import BusinessError, Kind
+
+
+class NoSuchMerchantAccount(BusinessError):
+    code = "NO_SUCH_MERCHANT_ACCOUNT"
+    kind = Kind.NOT_FOUND
+    title = "没有这个商户账户"
+    detail = "请运行 canbao reconcile --help，按“渠道:商户号”填写已配置的商户账户。"
+
+
+class DayNotOver(BusinessError):
+    """A bill of a day that goes on would be compared with books that go on."""
+
+    code = "DAY_NOT_OVER"
+    kind = Kind.CONFLICT
+    title = "当日尚未结束"
+    detail = "请在次日十点以后对账。"
+
+
+class ReconciliationClosed(BusinessError):
+    code = "RECONCILIATION_CLOSED"
+    kind = Kind.CONFLICT
+    title = "当日对账已签结"
+    detail = "已由两人签结的日期不再重新对账；发现新问题的，请查明后在当日账目中更正。"
+
+
+class DifferencesOpen(BusinessError):
+    code = "DIFFERENCES_OPEN"
+    kind = Kind.CONFLICT
+    title = "当日尚有未处理的差异或尚未对账"
+    detail = "请先对账，并逐条处理差异，再行签结。"
