@@ -44,8 +44,6 @@ log = logger(__name__)
 WHO = "reconcile"
 DAYS_BACK = 7
 """How far back the sweep looks for days that were never compared."""
-DAYS_AT_ONCE = 4
-"""Whoever starts anew need not ask for everything at once."""
 ROUNDS = 4
 """Money heard of in the first is settled before the second, and its refunds are heard of then; the last one only looks."""
 
@@ -126,8 +124,8 @@ def reconcile(ports: Ports, *, merchant_account: str, day: date) -> ReconciledDa
 
 def reconcile_what_is_due(ports: Ports) -> int:
     """Compare the days of the last week that never were; answers how many now are. What cannot be had now is due at the next run."""
-    due, done = _due(ports), 0
-    for merchant_account, day in due[:DAYS_AT_ONCE]:
+    done = 0
+    for merchant_account, day in _due(ports):
         try:
             reconcile(ports, merchant_account=merchant_account, day=day)
         except BillDamaged as fault:
@@ -207,7 +205,7 @@ def _as_news(
             continue
         alone = not counts_refunds_together or each.our_fen is not None
         if not each.is_booked or (each.is_unclear and not alone):
-            # Sums cannot be told apart while another refund of the payment moves: a later run will see.
+            # A sum may hold this refund already, under another's number: a person has to look.
             continue
         refunded_fen[number] = refunded_fen.get(number, each.refunded_fen or 0) + each.bill_fen
         refund = PaymentNews(

@@ -119,7 +119,7 @@ MISSING = text("""
         d.happened_at, p.miniprogram, p.amount_fen AS payment_fen, p.refunded_fen,
         p.state IN ('SUCCEEDED', 'SURPLUS', 'UNCLAIMED') AND p.provider_payment_no = d.provider_payment_no AS is_booked,
         EXISTS (SELECT FROM refunds r WHERE r.payment_id = p.id AND (
-            r.state IN ('APPROVED', 'SENT', 'ABNORMAL') OR (r.origin = 'SEEN' AND starts_with(r.refund_no, 'unnamed')))) AS is_unclear
+            r.state IN ('APPROVED', 'SENT', 'ABNORMAL') OR r.origin = 'SEEN')) AS is_unclear
     FROM reconciliation_differences d
         LEFT JOIN LATERAL (
             SELECT p.* FROM payments p
@@ -151,7 +151,7 @@ class Missing:
     is_booked: bool | None
     """Whether the payment itself is in our books."""
     is_unclear: bool
-    """Whether refunds of the payment are under way, or were seen without a number."""
+    """Whether other refunds of the payment are under way, or were seen: a sum of theirs may hold this one."""
 
 
 def stage(session: Session, rows: Iterator[BillRow]) -> None:

@@ -421,16 +421,24 @@ def test_alipays_refunds_that_nobody_heard_of_are_booked_each_once_whatever_come
     assert world.balances()[f"clearing:{ALIPAYS}"] == order.total_fen - 800
 
 
-def test_a_sum_that_hides_which_refund_it_holds_is_left_to_a_person(world, ports):
+@pytest.mark.parametrize(("total", "number"), [(800, None), (800, "RF2")])
+def test_a_sum_that_may_hold_a_refund_already_is_left_to_a_person_and_never_booked_again(world, ports, total, number):
+    """The first one's notice was lost, and the second one's told the sum of both."""
     order = paid(world, miniprogram=ALIPAY)
-    world.hear(world.paid_news(order, **alipays_refund(order, 500, notice="n", number=None)), miniprogram=ALIPAY)
+    world.hear(world.paid_news(order, **alipays_refund(order, total, notice="n", number=number)), miniprogram=ALIPAY)
     world.settle()
-    bill(ports, row_of(order), refund_row(order, 500, theirs=None), account=ALIPAYS)
+    bill(
+        ports,
+        row_of(order),
+        refund_row(order, 500, theirs=None),
+        refund_row(order, 300, number="RF2", theirs=None),
+        account=ALIPAYS,
+    )
 
     done = go(ports, account=ALIPAYS)
 
-    assert (done.heard, done.differences) == (0, 1)
-    assert world.balances()[f"clearing:{ALIPAYS}"] == order.total_fen - 500
+    assert (done.heard, done.matched, done.differences) == (0, 1, 2)
+    assert world.balances()[f"clearing:{ALIPAYS}"] == order.total_fen - 800
 
 
 def test_two_who_reconcile_a_day_at_once_hear_of_everything_once(world, ports):
