@@ -49,7 +49,7 @@ class Notice(Stateful, Base):
     merchant_account: Mapped[str]
     """`{channel}:{merchant}`."""
     notification_id: Mapped[str]
-    """The provider's own id of the delivery, or `query:{payment_no}:{state}:{their number}` for an answer."""
+    """The provider's own id of the delivery, `query:{payment_no}:{state}:{their number}` for an answer, `bill:{day}:{their number}` from a bill."""
     miniprogram: Mapped[str]
     kind: Mapped[str]
     payment_no: Mapped[str]
