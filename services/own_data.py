@@ -106,6 +106,8 @@ WITHHELD: Final = {
     "staff_persons": "about staff, so that nobody reviews their own affairs",
     "idempotency_keys": "hashes of requests whose results are told elsewhere, gone after two days",
     "refund_lines": "which accounts a refund takes from; refunds themselves are told",
+    "reconciliations": "counts and sums of a merchant account's day",
+    "reconciliation_differences": "payments that are told elsewhere, where a provider's bill and the books did not agree on them",
     "transfers": "the same money as the payments, as the house's own double entry",
     "moves": "the steps of rows that are told elsewhere; it names no person",
     "notices": "the providers' sealed words about payments that are told elsewhere",
