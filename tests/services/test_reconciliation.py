@@ -13,6 +13,7 @@ from config.clock import BEIJING
 from config.settings import Settings
 from jobs.reconciliation_commands import differences
 from jobs.reconciliation_commands import reconcile as reconcile_command
+from models.refunds import RefundReason
 from providers.bills import BillDamaged, BillNotReady, BillRow, BillRowKind
 from providers.protocols import NewsKind, ProviderRefused, ProviderUnreachable
 from services import orders
@@ -337,7 +338,7 @@ def test_a_refund_of_money_that_is_in_no_bill_of_ours_waits_for_its_payments_own
 def ordered(world, ports, order):
     """A refund of ours that the provider took on, of which nothing more was heard."""
     [(number,)] = world.rows("SELECT bill_no FROM contribution_bills")
-    wish = RefundWish(payment_no=order.payment_no, reason="NOT_ELIGIBLE", words="参保条件不符", bill_nos=(number,))
+    wish = RefundWish(payment_no=order.payment_no, reason=RefundReason.NOT_ELIGIBLE, words="参保条件不符", bill_nos=(number,))
     refund_no = apply_for_refund(ports, wish=wish, who=FIRST)
     decide_refund(ports, refund_no=refund_no, approve=True, words="核对无误，同意", who=SECOND)
     send_refunds(ports)
