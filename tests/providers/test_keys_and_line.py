@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import socket
 import threading
 import time
@@ -251,6 +252,27 @@ def test_an_answer_that_never_ends_or_makes_no_sense_is_unreachable(monkeypatch,
             line.request("GET", "/a")
         line.close()
         thread.join()
+
+
+def test_a_file_that_breaks_off_is_unreachable_and_not_a_shorter_file():
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=dripping, args=(server,), kwargs={"head": head, "drip": b"half", "drips": 1})
+        thread.start()
+        line = Line(provider="somebody", base_url=f"http://127.0.0.1:{server.getsockname()[1]}", read_timeout_seconds=0.3)
+        with pytest.raises(ProviderUnreachable):
+            line.download("/bill", into=io.BytesIO(), limit_bytes=2000)
+        line.close()
+        thread.join()
+
+
+def test_only_a_file_is_put_where_a_file_is_wanted(there, line):
+    there.answer = lambda _: wire.Told(404, b"not here")
+    kept = io.BytesIO()
+
+    answer = line.download("/bill", into=kept, limit_bytes=2000)
+
+    assert (answer.status_code, answer.content, kept.getvalue()) == (404, b"not here", b"")
 
 
 def test_a_full_line_refuses_at_once_and_is_free_again(there, line):
