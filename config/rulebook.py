@@ -60,6 +60,7 @@ from config.rulebook_rows import (
     ReviewTerm,
     StatutoryAges,
 )
+from config.rulebook_withholding import WithholdingTerms
 
 __all__ = [
     "SHIPPED_REGIONS",
@@ -121,6 +122,7 @@ __all__ = [
     "TierChangePolicyKind",
     "TierPlan",
     "UnknownRegion",
+    "WithholdingTerms",
     "amount_parts",
     "load_rulebook",
     "round_half_up",

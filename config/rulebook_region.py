@@ -37,6 +37,7 @@ from config.rulebook_rows import (
     ReviewTerm,
     StatutoryAges,
 )
+from config.rulebook_withholding import KEY, WithholdingTerms
 
 # What production refuses while TO_CONFIRM: figures, ages, capabilities. Texts, numbers and addresses say 以当地公布为准.
 _MUST_BE_KNOWN: tuple[type[Row], ...] = (
@@ -215,6 +216,10 @@ class Region:
     def printed_form(self, application: ApplicationKind, on: date) -> PrintedForm:
         """Say which form may be printed once an application is approved; raises NoRuleInForce."""
         return self._the(PrintedForm, application.value, on, f"form to print for {application.value}")
+
+    def withholding_terms(self, on: date) -> WithholdingTerms:
+        """Say what the agreement is called here, and where it is signed; raises NoRuleInForce."""
+        return self._the(WithholdingTerms, KEY, on, "words for the withholding agreement")
 
     def change_reasons(self, on: date) -> tuple[ChangeReason, ...]:
         """List why people may suspend, in the order of the file."""

@@ -51,6 +51,8 @@ class NoticePurpose(StrEnum):
     PHONE = "PHONE"
     DOCUMENTS = "DOCUMENTS"
     BANK_ACCOUNT = "BANK_ACCOUNT"
+    WITHHOLDING = "WITHHOLDING"
+    """委托扣款: the agreement's own text, read before it is signed."""
     ENROLLMENT = "ENROLLMENT"
     AGENCY_CLIENT = "AGENCY_CLIENT"
 

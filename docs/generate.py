@@ -17,6 +17,7 @@ import click
 
 import miniprogram_api
 import models.tables  # noqa: F401 - every model, so that no state machine is missed
+import services.agreement_errors
 import services.application_errors
 import services.case_errors
 import services.printout_errors  # noqa: F401 - all: refusals stand in the list once somebody knows them
@@ -42,6 +43,7 @@ from models import (
     refunds,
     reviews,
     staff,
+    withholding_agreements,
 )
 from models.base import Base, Stateful
 from services import enrollment_feed
@@ -309,6 +311,7 @@ MACHINES = {
     identity.FaceCheck: (identity.FaceCheckState, identity),
     identity.BankCardCheck: (identity.BankCardCheckState, identity),
     identity.CounterCheck: (identity.CounterCheckState, identity),
+    withholding_agreements.WithholdingAgreement: (withholding_agreements.AgreementState, withholding_agreements),
     inbox.Notice: (inbox.NoticeState, inbox),
     applications.EnrollmentApplication: (applications.ApplicationState, applications),
     personal_data.PersonalDataRequest: (personal_data.RequestState, personal_data),

@@ -21,6 +21,7 @@ from config.seals import ALGORITHMS
 from jobs import settle as settle_loop
 from jobs import worker as worker_process
 from jobs.adjustment_commands import adjust, adjustments_command
+from jobs.agreement_commands import agreements
 from jobs.asking import ports_of, settings_of
 from jobs.audit_commands import audit
 from jobs.counter_commands import counter
@@ -263,6 +264,7 @@ COMMANDS = (
     worker,
     inbox_command,
     counter,
+    agreements,
     staff,
     messages,
     reviews,

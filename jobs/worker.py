@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from config.logs import logger
 from services.adjustments import adjust
+from services.agreement_asking import ask_about_agreements
 from services.application_lapsing import lapse_returned
 from services.audit_chain import chain_audit
 from services.bank_card_checks import end_silent_checks
@@ -283,6 +284,12 @@ def void_what_is_not_covered(ports: Ports) -> int:
 def end_silent_cards(ports: Ports) -> int:
     """Bank card checks whose process died come to rest."""
     return end_silent_checks(ports)
+
+
+@_sweep("ask_about_agreements", cron="* * * * * */15")
+def ask_about_pending_agreements(ports: Ports) -> int:
+    """Ask about agreements whose bank has been silent for 1 min, 10 min, 1 h, 6 h; after 12 h more they are given up."""
+    return ask_about_agreements(ports)
 
 
 @_sweep("expire_counter_checks", cron="* * * * * */30")

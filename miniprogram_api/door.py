@@ -32,6 +32,7 @@ from miniprogram_api import (
     sandbox_journal,
     sessions,
     ways_without_face,
+    withholding_agreements,
 )
 from miniprogram_api.document import complete_document
 from miniprogram_api.fields import guard_request
@@ -56,6 +57,7 @@ NOUNS = (
     bills,
     retirement_outlook,
     payment_orders,
+    withholding_agreements,
     documents,
     registration_forms,
     messages,

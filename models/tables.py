@@ -22,6 +22,7 @@ from models import (
     refunds,
     reviews,
     staff,
+    withholding_agreements,
 )
 from models.base import Base
 
@@ -50,4 +51,5 @@ __all__ = [
     "refunds",
     "reviews",
     "staff",
+    "withholding_agreements",
 ]

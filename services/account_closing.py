@@ -20,6 +20,7 @@ from models.payments import Payment, PaymentState
 from models.people import Person
 from models.personal_data import PersonalDataRequest, RequestState
 from models.tables import metadata
+from models.withholding_agreements import LIVE, WithholdingAgreement
 from services.errors import SignInAgain
 from services.verification import abandon_open_checks, verification_of
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 KEPT: Final = (
     ("缴费订单、支付和退款记录", "社会保险法第74条：缴费记录须完整、准确保存"),
     ("参保登记、应缴账单和缴费记录", "社会保险法第74条：参保人员的权益记录"),
+    ("已经终止的扣款协议（卡号按期删除）", "社会保险法第74条：缴费记录须完整、准确保存"),
     ("已提交并有审核结果的参保申请和材料", "社会保险业务档案管理规定：参保登记材料须按期限保存"),
     ("账簿分录和支付通知", "会计法第23条：会计资料须妥善保管"),
     ("各项操作的办理轨迹和核验结果（不含姓名、证件号码）", "个人信息保护法第54条、第56条：合规审计和处理情况记录"),
@@ -55,8 +57,8 @@ UNDECIDED: Final = (
 """Nobody decided on these, so nothing asks for keeping them: they go with the account."""
 
 
-KEEP_THEIR_PERSON: Final = frozenset({"enrollment_applications", "joint_cases"})
-"""What is left of these when an account ends is the registrar's archive, and names its person."""
+KEEP_THEIR_PERSON: Final = frozenset({"enrollment_applications", "joint_cases", "withholding_agreements"})
+"""What is left of these when an account ends is an archive, the registrar's or the collector's, and names its person."""
 
 
 def lock_account(session: Session, *, account: Account, now: datetime) -> Account:
@@ -92,6 +94,12 @@ def what_is_in_the_way(session: Session, *, account: Account, now: datetime) -> 
     if waiting:
         # Withdrawn in silence, it would cost somebody months of insurance; decided later, it would reach nobody.
         return f"您有{waiting}件参保申请正在办理，请先在“办件状态”中撤回，或等审核有结果后，再申请注销。"
+    signed = session.scalar(
+        select(func.count()).where(WithholdingAgreement.account_id == account.id, WithholdingAgreement.state.in_(LIVE))
+    )
+    if signed:
+        # It would go on debiting a card, and nobody could see it any more.
+        return f"您有{signed}份委托扣款缴费协议没有解约，请先在协议里解约，再申请注销。"
     if account.person_id is None and _tries_today(session, account=account, now=now):
         # Or closing and coming back would begin the day's five tries anew, as often as anybody likes.
         return "您今天尝试过身份核验，为防止他人反复试探，请明天再申请注销。"

@@ -115,14 +115,50 @@ def _begin_check(ports: Ports, *, account: Account, card: str, asked: Asked) -> 
             raise AlreadyVerified
         if not verification.has_matched_name:
             raise RealNameRequired
-        if not may_try_bank_card(session, account=account, now=now):
-            raise TooManyBankCardChecks
+        refuse_more_tries(session, account=account, now=now)
         place = IdentityVerification.place_of("id_number_sealed", verification.id)
         index = ports.seals.index_of_sealed(verification.id_number_sealed or b"", place=place, words=("id_number",), pick=str)
-        miss = note_miss(session, account_id=account.id, id_index=index, now=now, detail=NUMBER_TRIED_TOO_OFTEN)
+        miss = begin_try(session, check_id=check_id, account_id=account.id, id_index=index, card=card, now=now)
         leave_face(session, account=account, verification=verification, now=now)
-        session.add(BankCardCheck(id=check_id, account_id=account.id, card_masked=mask_card_number(card), created_at=now))
     return check_id, miss
+
+
+def refuse_more_tries(session: Session, *, account: Account, now: datetime, detail: str | None = None) -> None:
+    """Raises TooManyBankCardChecks where this account tried as many cards today as anybody may, for whatever they were tried."""
+    if not may_try_bank_card(session, account=account, now=now):
+        raise TooManyBankCardChecks(detail=detail)
+
+
+def begin_try(
+    session: Session, *, check_id: uuid.UUID, account_id: uuid.UUID, id_index: bytes, card: str, now: datetime
+) -> int:
+    """A try at a card, counted before the bank is asked: for the account, and for the ID number whoever asks. Answers the miss that
+    it is until the bank says otherwise. Raises TooManyLookups.
+    """
+    miss = note_miss(session, account_id=account_id, id_index=id_index, now=now, detail=NUMBER_TRIED_TOO_OFTEN)
+    session.add(BankCardCheck(id=check_id, account_id=account_id, card_masked=mask_card_number(card), created_at=now))
+    return miss
+
+
+def end_try(
+    session: Session, *, check_id: uuid.UUID, miss: int, outcome: BankCardCheckState, code: str, who: str, now: datetime
+) -> None:
+    """What the bank said of a try, where nobody ended it meanwhile. Only a mismatch stays counted as a guess."""
+    check = session.get(BankCardCheck, check_id, with_for_update=True)
+    if check is not None and check.state == BankCardCheckState.CREATED:
+        check.finish(outcome, provider_code=code, who=who, at=now)
+    if outcome is not BankCardCheckState.MISMATCHED:
+        forget_miss(session, miss)
+
+
+def ask_bank(ports: Ports, person: RealName, *, card_number: str, phone: str) -> tuple[BankCardCheckState, str]:
+    """What the bank says of name, ID number, card and phone, and in which code. One that does not answer says UNAVAILABLE."""
+    try:
+        answer = ports.cards.check(person, card_number=card_number, phone=phone)
+    except ProviderError as fault:
+        log.warning("bank_card_check.not_answered", fault=type(fault).__name__)
+        return BankCardCheckState.UNAVAILABLE, type(fault).__name__
+    return OUTCOMES[answer.verdict], answer.provider_code
 
 
 def _replay(ports: Ports, *, account: Account, check_id: uuid.UUID) -> BankCardCheckView:
@@ -146,12 +182,7 @@ def _ask_bank(ports: Ports, *, account: Account, check_id: uuid.UUID, card: str,
         # Sealing again makes other bytes, so these say which name the bank was asked about. (A key that changes just now does too:
         # then the press is lost, uncounted, and nothing worse.)
         seal = verification.id_number_sealed
-    try:
-        answer = ports.cards.check(person, card_number=card, phone=phone)
-        outcome, code = OUTCOMES[answer.verdict], answer.provider_code
-    except ProviderError as fault:
-        log.warning("bank_card_check.not_answered", fault=type(fault).__name__)
-        outcome, code = BankCardCheckState.UNAVAILABLE, type(fault).__name__
+    outcome, code = ask_bank(ports, person, card_number=card, phone=phone)
     with ports.begin() as session:
         verification = verification_of(session, account=account, now=ports.now())
         check = _own_check(session, account=account, check_id=check_id)

@@ -13,11 +13,10 @@ if TYPE_CHECKING:
 NOT_BUILT_YET: Final = frozenset(
     {
         Capability.BACK_PAY,
-        Capability.WITHHOLDING_SIGN_ONLINE,
     }
 )
 """What a region may offer and this release does not do. Whoever builds one takes it off this list, and its entry comes alive."""
-TAKES_MONEY: Final = frozenset({Capability.PAY_OWN, Capability.PAY_FOR_OTHERS})
+TAKES_MONEY: Final = frozenset({Capability.PAY_OWN, Capability.PAY_FOR_OTHERS, Capability.WITHHOLDING_SIGN_ONLINE})
 """Done only where a merchant of the region's own collection authority stands behind the mini-program."""
 AT_REGISTRAR: Final = frozenset(
     {Capability.ENROLL, Capability.RESUME, Capability.SUSPEND, Capability.JOINT_CASE, Capability.PRINT_REGISTRATION_FORM}

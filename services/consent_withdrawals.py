@@ -13,6 +13,7 @@ from models.identity import VerificationState
 from models.insured_persons import InsuredPerson
 from models.messages import Message, MessageAllowance, MessageState
 from models.orders import OrderState, PaymentOrder
+from models.withholding_agreements import AgreementReason, AgreementState, WithholdingAgreement
 from services.consents import GOES_ON, STOPS, is_taken_back
 from services.errors import NotFound
 from services.verification import abandon_open_checks, verification_of, withdraw_counter_codes
@@ -78,6 +79,8 @@ def _stop(session: Session, *, account: Account, purpose: str, now: datetime) ->
             _remove_others(session, account=account, now=now)
         case "PHONE":
             _forget_phone(session, account=account, now=now)
+        case "BANK_ACCOUNT" | "WITHHOLDING":
+            _end_pending_agreements(session, account=account, now=now)
 
 
 def _forget_unproven_name(session: Session, *, account: Account, now: datetime) -> None:
@@ -119,6 +122,17 @@ def _forget_phone(session: Session, *, account: Account, now: datetime) -> None:
         .with_for_update()
     ):
         message.give_up(why="consent_withdrawn", who=f"account:{account.id}", at=now)
+
+
+def _end_pending_agreements(session: Session, *, account: Account, now: datetime) -> None:
+    """Those that the bank has not answered about. One in force is an agreement of three, and ended by itself."""
+    for agreement in session.scalars(
+        select(WithholdingAgreement)
+        .where(WithholdingAgreement.account_id == account.id, WithholdingAgreement.state == AgreementState.PENDING_VERIFY)
+        .order_by(WithholdingAgreement.id)
+        .with_for_update()
+    ):
+        agreement.reject(AgreementReason.CONSENT_TAKEN_BACK, who=f"account:{account.id}", at=now)
 
 
 def _orders_under_way(session: Session, *, account: Account, purpose: str) -> list[str]:

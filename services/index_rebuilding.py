@@ -61,6 +61,7 @@ INDEXED: Final = (
         is_first_of_json=True,
     ),
     Indexed(table="staff_persons", index="id_number_index", sealed="id_number_sealed", words=("id_number",)),
+    Indexed(table="withholding_agreements", index="card_number_index", sealed="card_number_sealed", words=("card_number",)),
     Indexed(table="counter_checks", index="code_index", sealed="code_sealed", words=("counter_code",)),
 )
 FOLLOWS: Final = (("person_lookups", "id_number_index"),)

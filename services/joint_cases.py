@@ -17,6 +17,7 @@ from config.rulebook import ApplicationKind, Capability, NoRuleInForce
 from models.applications import WAITING_STATES, ApplicationItem, ApplicationState, EnrollmentApplication, JointCase
 from models.base import new_id, new_number
 from models.bills import BillState, ContributionBill, ContributionRecord
+from models.withholding_agreements import AgreementState, WithholdingAgreement
 from services.application_errors import InsuranceNotOffered
 from services.application_steps import may_apply, to_the_counter
 from services.case_errors import TooManyApplications
@@ -170,7 +171,7 @@ def _view(ports: Ports, session: Session, case: JointCase) -> JointCaseView:
     enrolled = _enrollment_state(children)
     approved = enrolled is StepState.DONE
     paid = _payment_state(session, children) if approved else StepState.WAITING
-    agreement = StepState.WAITING if not approved else StepState.DONE if paid is StepState.DONE else StepState.TO_DO
+    agreement = _agreement_state(session, case, region, paid=paid) if approved else StepState.WAITING
     steps = [
         _step(JointStep.ENROLLMENT, enrolled, None, [child.id for child in children]),
         _step(JointStep.AGREEMENT, agreement, _hint(region, ports.today()) if approved else AFTER_APPROVAL),
@@ -224,6 +225,17 @@ def _payment_state(session: Session, children: Sequence[EnrollmentApplication]) 
         ContributionBill.enrollment_id.in_(enrollments), ContributionBill.state.in_((BillState.UNPAID, BillState.LOCKED))
     )
     return StepState.WAITING if session.execute(bills.limit(1)).first() is None else StepState.TO_DO
+
+
+def _agreement_state(session: Session, case: JointCase, region: Region, *, paid: StepState) -> StepState:
+    """By the person's own agreement with this authority, wherever it was signed; whoever paid without one needs none."""
+    each = WithholdingAgreement
+    states = set(
+        session.scalars(select(each.state).where(each.person_id == case.person_id, each.authority == region.authority))
+    )
+    if AgreementState.ACTIVE in states or paid is StepState.DONE:
+        return StepState.DONE
+    return StepState.UNDER_WAY if AgreementState.PENDING_VERIFY in states else StepState.TO_DO
 
 
 def _paying(state: StepState) -> str | None:

@@ -31,6 +31,7 @@ CONSENT_FIRST: Final = {
     Capability.SUSPEND: "ENROLLMENT",
     Capability.JOINT_CASE: "ENROLLMENT",
     Capability.PRINT_REGISTRATION_FORM: "AGENCY_CLIENT",
+    Capability.WITHHOLDING_SIGN_ONLINE: "WITHHOLDING",
 }
 """Business → the consent that it asks for before anything else."""
 PLATFORMS: Final = {"wechat": "微信", "alipay": "支付宝"}

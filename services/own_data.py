@@ -15,6 +15,7 @@ from models.accounts import Account
 from models.applications import EnrollmentApplication
 from models.people import Person
 from models.personal_data import PersonalDataRequest
+from models.withholding_agreements import WithholdingAgreement
 from services import own_data_applications as of_applications
 from services import own_data_rows as rows
 from services.errors import FreshSignInRequired
@@ -90,6 +91,7 @@ KINDS: Final = (
     _kind("printouts", "打印过的登记表（不含内容）", "办理参保登记", OURS, "printouts", of=of_applications.printouts),
     _kind("joint_cases", "联合办件", "办理参保登记", OURS, "joint_cases", of=of_applications.joint_cases),
     _kind("tiers", "缴费档次的变更", PAY, OURS, "enrollment_tiers", of=rows.tiers),
+    _kind("agreements", "委托扣款缴费协议（仅卡号末四位）", PAY, ME, "withholding_agreements", of=rows.agreements),
     _kind("bills", "应缴账单", PAY, OURS, "contribution_bills", of=rows.bills),
     _kind("adjustments", "基数调整后待人工核定的月份", "多退少补", OURS, "adjustment_reviews", of=rows.adjustments),
     _kind("records", "缴费记录", "记录您的缴费权益", OURS, "contribution_records", of=rows.records),
@@ -197,7 +199,21 @@ def _open_all(ports: Ports, session: Session, *, account: Account, whose: Whose,
         for wish in wishes
     ]
     opened["applications"] = _open_applications(ports, session, whose=whose, who=who, now=now)
+    opened["agreements"] = _open_agreements(ports, session, whose=whose, who=who, now=now)
     return opened
+
+
+def _open_agreements(ports: Ports, session: Session, *, whose: Whose, who: str, now: datetime) -> list[dict[str, Any]]:
+    """The cards that may be debited, or could be until lately."""
+    each = WithholdingAgreement
+    found = select(each).where(each.person_id == whose.person_id, each.card_number_sealed.is_not(None))
+    return [
+        {
+            "agreement_no": row.agreement_no,
+            **open_personal(ports, session, row, "card_number", purpose="own_copy", who=who, now=now),
+        }
+        for row in session.scalars(found.order_by(each.id))
+    ]
 
 
 def _open_applications(ports: Ports, session: Session, *, whose: Whose, who: str, now: datetime) -> list[dict[str, Any]]:

@@ -28,6 +28,7 @@ from models.payments import Payment
 from models.people import Person
 from models.personal_data import PersonalDataRequest
 from models.refunds import Refund
+from models.withholding_agreements import WithholdingAgreement
 
 if TYPE_CHECKING:
     import uuid
@@ -211,6 +212,16 @@ def reminders(whose: Whose) -> Rows:
     return select(*columns).where(each.account_id == whose.account_id).order_by(each.created_at.desc(), each.template)
 
 
+def agreements(whose: Whose) -> Rows:
+    each = WithholdingAgreement
+    columns = (
+        each.agreement_no, each.region, each.insurance_type, each.channel, each.bank, each.card_masked, each.bank_agreement_no,
+        each.financial_function_activated, each.text_version, each.state, each.reason, each.signed_at, each.verified_at,
+        each.finished_at,
+    )  # fmt: skip
+    return select(*columns).where(each.person_id == whose.person_id).order_by(each.id.desc())
+
+
 def bills(whose: Whose) -> Rows:
     each = ContributionBill
     columns = (each.bill_no, each.insurance_type, each.coverage_month, each.kind, each.amount_fen, each.state, each.issued_at)
@@ -289,6 +300,8 @@ def _about(whose: Whose) -> ColumnElement[bool]:
     about.append(and_(each.subject_table == "application_documents", each.subject_id.in_(pictures)))
     if whose.person_id is not None:
         about.append(and_(each.subject_table == "persons", each.subject_id == whose.person_id))
+        signed = select(WithholdingAgreement.id).where(WithholdingAgreement.person_id == whose.person_id)
+        about.append(and_(each.subject_table == "withholding_agreements", each.subject_id.in_(signed)))
     return or_(*about)
 
 
@@ -309,6 +322,7 @@ COLUMNS: Final = {
     "details": "参保申请中填写的信息",
     "remark": "审核意见",
     "picture_key": "材料照片",
+    "card_number": "银行卡号",
 }
 PURPOSES: Final = {
     "review_look": "审核参保申请",
@@ -320,6 +334,7 @@ PURPOSES: Final = {
     "face_check_start": "发起人脸核验",
     "face_check_ask": "查询人脸核验结果",
     "bank_card_check": "银行卡核验",
+    "agreement_check": "核对委托扣款的银行卡",
     "counter_look": "窗口核验",
     "counter_compare": "窗口核验",
     "counter_confirm": "窗口核验",

@@ -40,6 +40,7 @@ WHAT_IS_LOST: Final = {
     "content": "the providers' own words are lost as evidence; what was settled by them stands in columns",
     "totp": "none of the staff signs in until two administrators reset their phone, the first of them invited at the command line",
     "picture_key": "these photographs of papers can no longer be seen, and have to be uploaded again; what was decided by them stands",
+    "card_number": "these agreements cannot be debited and have to be signed again; those that wait for their bank are given up",
     "code": "counter codes under way cannot be shown again, and another may be asked for; these forms cannot be printed again, and what was printed still verifies",
     "digest": "whether a form changed since it was printed is not known, so it cannot be printed again; what was printed still verifies",
 }
