@@ -58,7 +58,7 @@ NOT_BY_TOMORROW: Final = {"TOO_MANY_OPEN_ORDERS": 60}
 """Every other "too many" counts a Beijing day, and ends with it."""
 
 NATIONAL_LINE: Final = "12333"
-ABOUT_MONEY: Final = frozenset({"bills", "payment_orders"})
+ABOUT_MONEY: Final = frozenset({"bills", "payment_orders", "withholding_agreements"})
 """Nouns whose questions the tax authority's line answers."""
 IN_CHINESE: Final = {
     "Missing data for required field.": "必填",

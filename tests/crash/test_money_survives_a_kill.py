@@ -51,6 +51,8 @@ MONEY_PATH = (
 ELSEWHERE = {
     "audit_chain": "a block is one transaction, and the next run goes on after the last block",
     "payment_reminders": "a message and the row that says it was written are one transaction; the next sweep writes the rest",
+    "agreement_asking": "the asking and its try are written before the bank hears of it: after a kill the sweep asks again, and gives up in the end",
+    "withholding_agreements": "the agreement is written before the bank hears of it: after a kill the sweep asks, and pressing again tells the same",
     "applications": "each press is one transaction; what is read after it changes nothing, and pressing again tells the same",
     "joint_cases": "one transaction opens the case; what is read after it changes nothing, and pressing again tells the same",
     "payer_blocks": "the block is written first and stands alone; a stranger's open order lapses by itself",

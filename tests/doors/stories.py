@@ -1492,4 +1492,4 @@ def _(house: House) -> Ask:
     return ask
 
 
-from tests.doors import application_stories  # noqa: E402, F401 - they furnish with what stands above
+from tests.doors import agreement_stories, application_stories  # noqa: E402, F401 - they furnish with what stands above

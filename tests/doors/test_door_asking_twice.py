@@ -34,6 +34,7 @@ CREATING = [
     "change_tier",
     "create_application",
     "open_joint_case",
+    "sign_withholding_agreement",
 ]
 
 

@@ -16,7 +16,7 @@ from tests.doors.stories import CHILD, GOOD, newcomer
 from tests.doors.test_door_signed_in import OWNED, SIGNED_IN
 from tests.factories import ALIPAY, WECHAT, XINJIANG
 
-PERSONS_OWN = {"change_tier", "unblock_payer"}
+PERSONS_OWN = {"change_tier", "unblock_payer", "read_withholding_agreement", "terminate_withholding_agreement"}
 """What belongs to the person, who may see to it from every account of theirs."""
 ELSEWHERE = {WECHAT: (ALIPAY, XINJIANG), ALIPAY: (WECHAT, XINJIANG), XINJIANG: (WECHAT, ALIPAY)}
 

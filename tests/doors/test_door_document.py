@@ -38,6 +38,7 @@ import services.registration_forms
 import services.retirement_outlook
 import services.sign_in
 import services.tier_changes
+import services.withholding_agreements
 from app import create_app
 from config.settings import HOME, Settings
 from services.errors import BusinessError
@@ -122,6 +123,7 @@ def test_operations_are_called_by_names_that_stay():
         "list_orders",
         "list_payers",
         "list_regions",
+        "list_withholding_agreements",
         "make_data_request",
         "open_counter_check",
         "open_joint_case",
@@ -141,14 +143,17 @@ def test_operations_are_called_by_names_that_stay():
         "read_own_data",
         "read_region",
         "read_retirement_outlook",
+        "read_withholding_agreement",
         "remove_document",
         "remove_insured_person",
         "remove_phone",
         "set_preferences",
         "show_picture",
+        "sign_withholding_agreement",
         "start_face_check",
         "submit_application",
         "take_back_data_request",
+        "terminate_withholding_agreement",
         "unblock_payer",
         "upload_document",
         "withdraw_application",
@@ -207,6 +212,7 @@ MODULES = {
         services.retirement_outlook,
         services.sign_in,
         services.tier_changes,
+        services.withholding_agreements,
     )
 }
 

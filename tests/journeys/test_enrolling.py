@@ -143,9 +143,40 @@ def test_somebody_in_changzhou_enrols_in_the_app_is_approved_and_pays_by_wechat(
     assert number not in page.text
 
 
+def signs_the_agreement(payer, number, *, deposit_fen):
+    """新增协议: name and ID number, the card of one's own; the bank is asked and the agreement shown (R-XJ-21..25, R-XJ-38..40)."""
+    before = payer.ask("GET", "/withholding-agreements")
+    assert before["agreements"] == []
+    assert before["guides"][0]["title"] == "个人委托扣款缴费协议"
+    assert [each["amount_fen"] for each in before["guides"][0]["deposits"]] == [deposit_fen]
+    typed = {
+        "region": "650000",
+        "insurance_type": "110",
+        "name": "张三",
+        "id_number": number,
+        "bank": "ICBC",
+        "card_number": CARD,
+        "phone": "13800000000",
+    }
+    with pytest.raises(PhoneRefusedError) as refusal:
+        payer.ask("POST", "/withholding-agreements", typed)
+    assert refusal.value.code == "CONSENT_REQUIRED"
+    payer.consent_to("BANK_ACCOUNT")
+    payer.read("WITHHOLDING", seconds=TO_READ_SECONDS)
+
+    strangers = payer.ask("POST", "/withholding-agreements", {**typed, "phone": "13800000001"})
+    assert (strangers["state"], strangers["card"]) == ("REJECTED", f"****{CARD[-4:]}")
+    signed = payer.ask("POST", "/withholding-agreements", typed)
+    assert signed["state"] == "ACTIVE"
+    assert [each["state"] for each in payer.ask("GET", "/withholding-agreements")["agreements"]] == ["ACTIVE", "REJECTED"]
+    with pytest.raises(PhoneRefusedError) as refusal:
+        payer.ask("POST", "/withholding-agreements", typed)
+    assert refusal.value.code == "AGREEMENT_IN_FORCE"
+
+
 def test_somebody_in_xinjiang_enrols_pauses_and_goes_on_where_they_are_insured(town, reviewer):
     number = an_id_number(802, born="19910404")
-    town.sandbox.register_person("张三", number, phone="13800000000")
+    town.sandbox.register_person("张三", number, phone="13800000000", bank_card=CARD)
     phone = on_wechat(town, *HRSS_WECHAT, number)
     bank = {"bank_category": "ICBC", "card_number": CARD}
     fields = {
@@ -163,6 +194,7 @@ def test_somebody_in_xinjiang_enrols_pauses_and_goes_on_where_they_are_insured(t
     payer = on_wechat(town, *PROGRAMS["xinjiang"][:2], number)
     person, bill = town.own_bill(payer)
     assert bill["coverage_month"] == town.month
+    signs_the_agreement(payer, number, deposit_fen=bill["amount_fen"])
 
     approve(reviewer, handed_in(phone, "SUSPENSION", "650000", {"change_reason": "6300"}, [{"insurance_type": "110"}]))
     assert payer.bills(person) == []

@@ -204,7 +204,8 @@ def test_the_app_sends_payers_to_the_mini_program_by_the_name_they_search_for(wo
     assert "新疆税务社保缴费" in entries_of(ports, world.account(miniprogram=HRSS))["PAY"].explanation
 
 
-def test_what_the_region_offers_and_this_release_does_not_is_said_to_come(world, ports):
+def test_what_the_region_offers_and_this_release_does_not_is_said_to_come(world, ports, monkeypatch):
+    monkeypatch.setattr("services.capabilities.NOT_BUILT_YET", NOT_BUILT_YET | {Capability.WITHHOLDING_SIGN_ONLINE})
     told = entries_of(ports, world.account(miniprogram=XINJIANG))["WITHHOLDING"]
 
     assert str(told.why_not) == "COMING_SOON"
@@ -224,10 +225,15 @@ def test_applying_and_looking_up_are_alive_for_whoever_is_verified_and_ask_for_t
     assert entries_of(ports, world.account(miniprogram=APP))["ENROLLMENT"].available
 
 
-def test_taking_a_business_off_the_list_brings_its_entry_to_life(world, ports, monkeypatch):
-    monkeypatch.setattr("services.capabilities.NOT_BUILT_YET", NOT_BUILT_YET - {Capability.WITHHOLDING_SIGN_ONLINE})
+def test_the_agreement_is_signed_at_the_collectors_and_asks_for_its_own_text_first(world, ports):
+    account = world.account(miniprogram=XINJIANG)
+    told = entries_of(ports, account)
 
-    assert states(ports, world.account(miniprogram=XINJIANG))["WITHHOLDING"] is None
+    assert [told[code].available for code in ("WITHHOLDING", "NEW_AGREEMENT")] == [True, True]
+    assert told["NEW_AGREEMENT"].consent == "WITHHOLDING"
+    world.agree(account, "WITHHOLDING")
+    assert entries_of(ports, account)["NEW_AGREEMENT"].consent is None
+    assert "WITHHOLDING_SIGN_ONLINE" not in capabilities_of(ports, world.account(miniprogram=HRSS))
     assert states(ports, world.account(miniprogram=XINJIANG, verified=False))["WITHHOLDING"] == "PROVE_IDENTITY_FIRST"
     assert "WITHHOLDING_SIGN_ONLINE" in capabilities_of(ports, world.account(miniprogram=XINJIANG))
 
