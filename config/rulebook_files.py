@@ -108,7 +108,7 @@ EXAMPLES: dict[str, object] = {
     "notice": "AGENCY_CLIENT", "sections": "[{title: 基本信息, fields: [{key: name}]}]", "content": "INSURANCES",
     "signatures": "[{label: 申请人（签名）}]", "tells_decision": "true", "is_wide": "true",
     "activation": "请在网点先激活金融功能。", "deposit": "请在协议卡里存足当月应缴的金额。", "ending": "解约请到签约的银行网点办理。",
-    "recommended_card": "建议使用社会保障卡。", "signed_before": "原已签订协议的不用重复签订。", "where": "请到银行网点签订。",
+    "is_main_way": "true", "recommended_card": "建议使用社会保障卡。", "signed_before": "原已签订协议的不用重复签订。", "where": "请到银行网点签订。",
     "step": "BASIC", "steps": "[{step: BASIC, title: 基本信息, fields: [{key: mobile}]}]", "submission": "SAVE_SUBMITS",
     "submit_label": "提交申报", "type": "TEXT", "value": "MALE", "values": '["110"]',
 }  # fmt: skip

@@ -19,6 +19,8 @@ class WithholdingTerms(Row):
     """How much has to lie on the card, and until when."""
     ending: Text
     """How it is ended."""
+    is_main_way: bool = False
+    """Whether the source calls it the main way to pay (R-CZ-40)."""
     activation: Text
     """金融功能激活 (R-CZ-41)."""
 

@@ -78,7 +78,7 @@ class AgreementOut(Schema):
     finished_at = DateTime(required=True, allow_none=True)
 
 
-class BankOut(Schema):
+class AgreementBankOut(Schema):
     code = String(required=True)
     title = String(required=True)
 
@@ -94,6 +94,7 @@ class GuideOut(Schema):
     region = String(required=True)
     region_name = String(required=True)
     title = String(required=True)
+    is_main_way = Boolean(required=True, metadata={"description": "本地区主要的缴费方式，推荐"})
     signs_online = Boolean(required=True, metadata={"description": "可以在这个小程序里签约"})
     where = String(required=True)
     recommended_card = String(required=True)
@@ -101,7 +102,7 @@ class GuideOut(Schema):
     activation = String(required=True)
     deposit_note = String(required=True)
     ending = String(required=True)
-    banks = List(Nested(BankOut), required=True)
+    banks = List(Nested(AgreementBankOut), required=True)
     hotline = String(required=True)
     checklist = List(Nested(CheckItemOut), required=True)
     deposits = List(Nested(DepositOut), required=True, metadata={"description": "本人在保的每个险种一项"})
@@ -111,13 +112,6 @@ class GuideOut(Schema):
 class AgreementsOut(Schema):
     agreements = List(Nested(AgreementOut), required=True)
     guides = List(Nested(GuideOut), required=True, metadata={"description": "签约以前要知道的，本小程序的每个地区一项"})
-
-
-@door.get("/withholding-agreements")
-@endpoint(door, returns=AgreementsOut, fails=[FaceCheckRequired, ConsentRequired])
-def list_withholding_agreements() -> Any:
-    """My agreements, those in force first; and where, at which banks and with how much on the card one signs."""
-    return withholding_agreements.list_agreements(ports(), account=me())
 
 
 @door.post("/withholding-agreements")
@@ -153,6 +147,13 @@ def sign_withholding_agreement(given: dict[str, Any]) -> Any:
         ports(), account=me(), new=NewAgreement(**given), idempotency_key=g.idempotency_key
     )  # fmt: skip
     return view, 201, {"Idempotency-Replayed": "true"} if view.replayed else {}
+
+
+@door.get("/withholding-agreements")
+@endpoint(door, returns=AgreementsOut, fails=[FaceCheckRequired, ConsentRequired])
+def list_withholding_agreements() -> Any:
+    """My agreements, those in force first; and where, at which banks and with how much on the card one signs."""
+    return withholding_agreements.list_agreements(ports(), account=me())
 
 
 @door.get("/withholding-agreements/<uuid:agreement_id>")

@@ -86,6 +86,7 @@ class Guide:
     region: str
     region_name: str
     title: str
+    is_main_way: bool
     signs_online: bool
     """Here and now, in this mini-program."""
     where: str
@@ -237,6 +238,7 @@ def _guide(ports: Ports, region: Region, *, account: Account, live: Sequence[Wit
         region=region.code,
         region_name=region.name,
         title=terms.title,
+        is_main_way=terms.is_main_way,
         signs_online=is_alive(ports, Capability.WITHHOLDING_SIGN_ONLINE, miniprogram=account.miniprogram, region=region),
         where=terms.where,
         recommended_card=terms.recommended_card,

@@ -208,6 +208,19 @@ def test_a_region_says_what_the_phone_can_do(rulebook, region, capability, avail
     assert available or rule.explanation
 
 
+def test_each_region_has_its_own_words_for_the_withholding_agreement(rulebook):
+    changzhou, xinjiang = (rulebook.region(code).withholding_terms(TODAY) for code in (CHANGZHOU, XINJIANG))
+
+    assert (changzhou.title, xinjiang.title) == ("银行卡扣缴协议", "个人委托扣款缴费协议")
+    assert (changzhou.is_main_way, xinjiang.is_main_way) == (True, False)
+    assert "网点" in changzhou.where
+    assert "身份证原件" in changzhou.where
+    assert "江苏省社会保障卡" in changzhou.recommended_card
+    assert changzhou.signed_before == "原已签订协议的不用重复签订。"
+    assert "新增协议" in xinjiang.where
+    assert "乘以百分之二十" in xinjiang.deposit
+
+
 @pytest.mark.parametrize("capability", [Capability.SUSPEND, Capability.BACK_PAY])
 def test_changzhou_sends_suspension_and_back_payment_to_the_entrusted_agencys_window(rulebook, capability):
     region = rulebook.region(CHANGZHOU)

@@ -8,7 +8,15 @@ from textwrap import dedent
 import pytest
 from pydantic import BaseModel
 
-from config import rulebook_documents, rulebook_facts, rulebook_forms, rulebook_menus, rulebook_money, rulebook_rows
+from config import (
+    rulebook_documents,
+    rulebook_facts,
+    rulebook_forms,
+    rulebook_menus,
+    rulebook_money,
+    rulebook_rows,
+    rulebook_withholding,
+)
 from config.months import YearMonth
 from config.rulebook import (
     SHIPPED_REGIONS,
@@ -485,7 +493,15 @@ def test_the_faults_name_no_place_on_this_machine(regions):
 def test_every_key_has_an_example():
     keys = {
         info.alias or name
-        for module in (rulebook_documents, rulebook_facts, rulebook_forms, rulebook_menus, rulebook_money, rulebook_rows)
+        for module in (
+            rulebook_documents,
+            rulebook_facts,
+            rulebook_forms,
+            rulebook_menus,
+            rulebook_money,
+            rulebook_rows,
+            rulebook_withholding,
+        )
         for shape in vars(module).values()
         if isinstance(shape, type) and issubclass(shape, BaseModel)
         for name, info in shape.model_fields.items()

@@ -8,10 +8,13 @@ import pytest
 from sqlalchemy import text
 
 from models.applications import DecisionReason
+from providers.protocols import ProviderUnreachable
+from services.agreement_asking import ask_about_agreements
 from services.errors import NotAvailableOnline, NotFound
 from services.joint_cases import list_joint_cases, open_joint_case, read_joint_case
 from tests.applying import XINJIANG_PAPERS as PAPERS
 from tests.applying import a_worker, an_applicant, begin, in_xinjiang, judged, lay_papers, submitted
+from tests.signing import a_signer, press
 
 
 def open_one(ports, account, *, scheme=None, region="650000", key=None):
@@ -54,6 +57,22 @@ def test_a_case_goes_from_enrolment_over_the_agreement_to_the_first_payment(worl
     world.settle()
     assert states(ports, account, case) == ["DONE", "DONE", "DONE"]
     assert read_joint_case(ports, account=account, case_id=case.id).is_done
+
+
+def test_the_agreement_is_done_once_it_is_in_force_wherever_it_was_signed(world, ports, clock):
+    person = a_worker(world)
+    account = in_xinjiang(world, person)
+    case = open_one(ports, account)
+    judged(world, submitted(world, account, joint_case=case.id), "approve")
+    signer = a_signer(world, person, start_month=202611)
+    assert states(ports, account, case)[1] == "TO_DO"
+
+    ports.cards.fails.append(("check", ProviderUnreachable("down")))
+    press(world, signer)
+    assert states(ports, account, case)[1] == "UNDER_WAY"
+    clock.move(minutes=1)
+    ask_about_agreements(ports)
+    assert states(ports, account, case)[1] == "DONE"
 
 
 def test_what_was_rejected_is_the_applicants_turn_again(world, ports):

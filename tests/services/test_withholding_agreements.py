@@ -561,7 +561,7 @@ def test_changzhou_names_its_eight_banks_the_recommended_card_and_both_things_to
 
     (guide,) = list_agreements(ports, account=account).guides
 
-    assert (guide.title, guide.signs_online, guide.hotline) == ("银行卡扣缴协议", False, "96888732")
+    assert (guide.title, guide.is_main_way, guide.signs_online, guide.hotline) == ("银行卡扣缴协议", True, False, "96888732")
     assert len(guide.banks) == 8
     assert "江苏省社会保障卡" in guide.recommended_card
     assert "不用重复签订" in guide.signed_before
