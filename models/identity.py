@@ -199,12 +199,22 @@ class BankCardCheckState(StrEnum):
 _B = BankCardCheckState
 
 
+class BankCardPurpose(StrEnum):
+    """What a bank was asked for: each stands on a consent of its own, and all of them count as tries."""
+
+    IDENTITY = "IDENTITY"
+    """Who somebody is: the way without a face."""
+    AGREEMENT = "AGREEMENT"
+    """Whose card it is that a withholding agreement names."""
+
+
 class BankCardCheck(Stateful, Base):
-    """The way without a face. Neither card nor phone is kept, only the card's last four digits."""
+    """One asking of a bank. Neither card nor phone is kept here, only the card's last four digits."""
 
     __tablename__ = "bank_card_checks"
     __table_args__ = (
         one_of(BankCardCheckState),
+        one_of(BankCardPurpose, "purpose"),
         Index(None, "account_id", "created_at"),
         Index(None, "created_at", postgresql_where=text("state = 'CREATED'")),
     )
@@ -221,6 +231,7 @@ class BankCardCheck(Stateful, Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"))
     state: Mapped[str] = mapped_column(default=BankCardCheckState.CREATED)
+    purpose: Mapped[str] = mapped_column(default=BankCardPurpose.IDENTITY, server_default=text("'IDENTITY'"))
     card_masked: Mapped[str]
     provider_code: Mapped[str | None]
     created_at: Mapped[datetime]

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from config.logs import logger
 from config.seals import SealBroken
 from models.base import new_id
-from models.identity import BankCardCheckState
+from models.identity import BankCardCheckState, BankCardPurpose
 from models.people import Person
 from models.withholding_agreements import AgreementReason, AgreementState, WithholdingAgreement
 from providers.protocols import RealName
@@ -151,6 +151,7 @@ def _claim(ports: Ports, agreement_id: uuid.UUID) -> Question | None:
                 account_id=agreement.account_id,
                 id_index=bytes(person.id_number_index),
                 card=opened["card_number"],
+                purpose=BankCardPurpose.AGREEMENT,
                 now=now,
             )
         except TooManyLookups:

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from config.logs import logger
 from models.base import new_id
-from models.identity import BankCardCheck, BankCardCheckState, IdentityVerification, VerificationState
+from models.identity import BankCardCheck, BankCardCheckState, BankCardPurpose, IdentityVerification, VerificationState
 from providers.protocols import CardVerdict, ProviderError, RealName
 from services.consents import is_taken_back, require_consent
 from services.errors import AlreadyVerified, NotFound, RealNameRequired, RequestInFlight, TooManyBankCardChecks
@@ -118,7 +118,8 @@ def _begin_check(ports: Ports, *, account: Account, card: str, asked: Asked) -> 
         refuse_more_tries(session, account=account, now=now)
         place = IdentityVerification.place_of("id_number_sealed", verification.id)
         index = ports.seals.index_of_sealed(verification.id_number_sealed or b"", place=place, words=("id_number",), pick=str)
-        miss = begin_try(session, check_id=check_id, account_id=account.id, id_index=index, card=card, now=now)
+        purpose = BankCardPurpose.IDENTITY
+        miss = begin_try(session, check_id=check_id, account_id=account.id, id_index=index, card=card, purpose=purpose, now=now)
         leave_face(session, account=account, verification=verification, now=now)
     return check_id, miss
 
@@ -130,13 +131,21 @@ def refuse_more_tries(session: Session, *, account: Account, now: datetime, deta
 
 
 def begin_try(
-    session: Session, *, check_id: uuid.UUID, account_id: uuid.UUID, id_index: bytes, card: str, now: datetime
+    session: Session,
+    *,
+    check_id: uuid.UUID,
+    account_id: uuid.UUID,
+    id_index: bytes,
+    card: str,
+    purpose: BankCardPurpose,
+    now: datetime,
 ) -> int:
     """A try at a card, counted before the bank is asked: for the account, and for the ID number whoever asks. Answers the miss that
     it is until the bank says otherwise. Raises TooManyLookups.
     """
     miss = note_miss(session, account_id=account_id, id_index=id_index, now=now, detail=NUMBER_TRIED_TOO_OFTEN)
-    session.add(BankCardCheck(id=check_id, account_id=account_id, card_masked=mask_card_number(card), created_at=now))
+    masked = mask_card_number(card)
+    session.add(BankCardCheck(id=check_id, account_id=account_id, purpose=purpose, card_masked=masked, created_at=now))
     return miss
 
 

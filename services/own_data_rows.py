@@ -72,7 +72,7 @@ def face_checks(whose: Whose) -> Rows:
 
 def bank_card_checks(whose: Whose) -> Rows:
     each = BankCardCheck
-    columns = (each.card_masked, each.state, each.created_at, each.finished_at)
+    columns = (each.purpose, each.card_masked, each.state, each.created_at, each.finished_at)
     return select(*columns).where(each.account_id == whose.account_id).order_by(each.id.desc())
 
 
@@ -274,7 +274,8 @@ def requests(whose: Whose) -> Rows:
 
 
 SUBJECTS: Final[Mapping[str, Any]] = {
-    each.__tablename__: each for each in (IdentityVerification, CounterCheck, PersonalDataRequest, EnrollmentApplication)
+    each.__tablename__: each
+    for each in (IdentityVerification, CounterCheck, PersonalDataRequest, EnrollmentApplication, WithholdingAgreement)
 }
 """Tables beside accounts and persons whose rows are opened: each belongs to an account, and through it to a person."""
 

@@ -15,6 +15,7 @@ from models.audit import Erasure
 from models.identity import BankCardCheck, CounterCheck, FaceCheck
 from models.personal_data import PersonalDataRequest
 from models.tables import metadata
+from models.withholding_agreements import WithholdingAgreement
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -47,6 +48,7 @@ AT_REST: Final = {
     "bank_card_checks": _ends(BankCardCheck),
     "counter_checks": _ends(CounterCheck),
     "personal_data_requests": _ends(PersonalDataRequest),
+    "withholding_agreements": _ends(WithholdingAgreement),
     # A draft waits for nobody but its writer, who had the whole term; so had whoever let a returned one lapse.
     "enrollment_applications": ("DRAFT", "DOCUMENTS_READY", "WITHDRAWN", "LAPSED"),
 }

@@ -16,6 +16,7 @@ from sqlalchemy import select
 from config.rulebook import Capability, HotlineTopic, NoRuleInForce, NoticePurpose
 from models.base import new_id
 from models.enrollments import Enrollment, EnrollmentState
+from models.identity import BankCardPurpose
 from models.people import Person
 from models.withholding_agreements import LIVE, AgreementChannel, WithholdingAgreement
 from providers.protocols import RealName
@@ -112,8 +113,15 @@ def _begin(
         require_consent(session, account_id=account.id, purpose="BANK_ACCOUNT", hold=True)
         require_text(session, account_id=account.id, notice=notice)
         refuse_more_tries(session, account=account, now=now, detail=TRIED_TOO_OFTEN)
-        index = bytes(person.id_number_index)
-        miss = begin_try(session, check_id=check_id, account_id=account.id, id_index=index, card=card, now=now)
+        miss = begin_try(
+            session,
+            check_id=check_id,
+            account_id=account.id,
+            id_index=bytes(person.id_number_index),
+            card=card,
+            purpose=BankCardPurpose.AGREEMENT,
+            now=now,
+        )
         place_of = WithholdingAgreement.place_of
         agreement = WithholdingAgreement(
             id=agreement_id,

@@ -74,7 +74,7 @@ def test_the_bank_knows_card_and_holder_and_the_agreement_is_in_force(world, por
     assert world.rows("SELECT why, who FROM moves WHERE noun = 'withholding_agreement'") == [
         ("agreement.active", f"account:{account.id}")
     ]
-    assert world.rows("SELECT state FROM bank_card_checks") == [(BankCardCheckState.MATCHED,)]
+    assert world.rows("SELECT state, purpose FROM bank_card_checks") == [(BankCardCheckState.MATCHED, "AGREEMENT")]
     assert world.scalar("SELECT count(*) FROM person_lookups") == 0
 
 

@@ -1,4 +1,4 @@
-"""withholding agreements: by whose card, and since when, one insurance of one person may be debited."""
+"""withholding agreements: by whose card, and since when, one insurance of one person may be debited; what a bank was asked for."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,10 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.add_column("bank_card_checks", sa.Column("purpose", sa.Text(), server_default="IDENTITY", nullable=False))
+    op.create_check_constraint(
+        op.f("ck_bank_card_checks_purpose_known"), "bank_card_checks", "purpose IN ('IDENTITY', 'AGREEMENT')"
+    )
     op.create_table(
         "withholding_agreements",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -112,3 +116,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("withholding_agreements")
+    op.drop_constraint(op.f("ck_bank_card_checks_purpose_known"), "bank_card_checks")
+    op.drop_column("bank_card_checks", "purpose")
