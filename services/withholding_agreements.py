@@ -98,13 +98,14 @@ def _begin(
     """The agreement, written before the bank hears of it, and what to ask; nothing to ask where this key made it before."""
     now, agreement_id, check_id = ports.now(), new_id(), new_id()
     with ports.begin() as session:
+        # The consent, the verification, then rows of the account: the order of whoever takes the name back, or closes the account.
+        person = _holder(session, account=account)
+        # Another press waits here: for the same key's result, and since two tries at once would both see the count before either.
+        verification_of(session, account=account, now=now)
         known = known_result(session, asked)
         if known is not None:
             return uuid.UUID(known), None
-        # First of all: another press with the same key waits here, and then tells what this one made.
         keep_result(session, asked, result_id=str(agreement_id), now=now)
-        verification_of(session, account=account, now=now)
-        person = _holder(session, account=account)
         _refuse_signed(session, person=person, region=region, insurance_type=new.insurance_type)
         notice = _text_to_agree(ports, region, account=account)
         bank = _bank(region, new.bank, ports.today())
