@@ -16,12 +16,14 @@ from config.logs import logger
 from config.seals import SealBroken
 from models.base import new_id
 from models.identity import BankCardCheckState, BankCardPurpose
+from models.messages import MessageKey
 from models.people import Person
 from models.withholding_agreements import AgreementReason, AgreementState, WithholdingAgreement
 from providers.protocols import RealName
 from services.bank_card_checks import ask_bank, begin_try, end_try
 from services.consents import is_taken_back
 from services.errors import TooManyLookups
+from services.messages import tell
 from services.personal_data import open_personal
 
 if TYPE_CHECKING:
@@ -40,6 +42,11 @@ CONSENTS: Final = ("BANK_ACCOUNT", "WITHHOLDING")
 REJECTIONS: Final = {
     BankCardCheckState.MISMATCHED: AgreementReason.HOLDER_MISMATCH,
     BankCardCheckState.UNSUPPORTED: AgreementReason.CARD_UNSUPPORTED,
+}
+
+TOLD: Final = {
+    AgreementState.ACTIVE: MessageKey.AGREEMENT_ACTIVE,
+    AgreementState.REJECTED: MessageKey.AGREEMENT_REJECTED,
 }
 
 
@@ -67,6 +74,16 @@ def ask(ports: Ports, question: Question, *, who: str) -> None:
         end_try(session, check_id=question.check_id, miss=question.miss, outcome=outcome, code=code, who=who, now=now)
         if agreement.state == AgreementState.PENDING_VERIFY:
             _take(session, agreement, outcome, who=who, now=now)
+            if who == SWEEP:
+                _tell(session, agreement, now=now)
+
+
+def _tell(session: Session, agreement: WithholdingAgreement, *, now: datetime) -> None:
+    """What became of it, to whoever does not look at it any more. Who pressed a moment ago sees it in the answer."""
+    key = TOLD.get(AgreementState(agreement.state))
+    if key is not None and agreement.account_id is not None:
+        facts = {"agreement_no": agreement.agreement_no}
+        tell(session, account_id=agreement.account_id, key=key, facts=facts, at=now)
 
 
 def _take(session: Session, agreement: WithholdingAgreement, outcome: BankCardCheckState, *, who: str, now: datetime) -> None:
@@ -117,6 +134,7 @@ def _give_up(ports: Ports, agreement_id: uuid.UUID) -> None:
         agreement = session.get_one(WithholdingAgreement, agreement_id, with_for_update=True)
         if agreement.state == AgreementState.PENDING_VERIFY:
             agreement.reject(AgreementReason.NO_ANSWER, who=SWEEP, at=now)
+            _tell(session, agreement, now=now)
 
 
 def _claim(ports: Ports, agreement_id: uuid.UUID) -> Question | None:
@@ -139,6 +157,7 @@ def _claim(ports: Ports, agreement_id: uuid.UUID) -> Question | None:
             return None
         if agreement.asks >= len(AGAIN_AFTER):
             agreement.reject(AgreementReason.NO_ANSWER, who=SWEEP, at=now)
+            _tell(session, agreement, now=now)
             return None
         person = session.get_one(Person, agreement.person_id)
         check_id = new_id()

@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from config.clock import BEIJING
 from config.logs import logger
 from models.base import constraint_of, new_id
+from models.messages import MessageKey
 from models.people import Person
 from models.withholding_agreements import AgreementChannel, AgreementReason, AgreementState, WithholdingAgreement
 from services.agreement_errors import (
@@ -31,6 +32,7 @@ from services.agreement_views import banks_of
 from services.application_errors import NotActive
 from services.counter_errors import SecondPersonRequired
 from services.errors import NotFound, PersonNotMatched
+from services.messages import tell
 from services.people import mask_card_number, parse_card_number, parse_name, parse_persons_number
 from services.review_queue import Reviewer
 from services.review_rules import refuse_own
@@ -216,6 +218,9 @@ def suspend(ports: Ports, *, agreement_no: str, why: AgreementReason, by: str) -
     with ports.begin() as session:
         row, person = _in_state(ports, session, agreement_no, AgreementState.ACTIVE, who=who)
         row.suspend(why, who=who, at=now)
+        if row.account_id is not None:
+            facts = {"agreement_no": row.agreement_no}
+            tell(session, account_id=row.account_id, key=MessageKey.AGREEMENT_SUSPENDED, facts=facts, at=now)
         return _view(row, person)
 
 

@@ -28,6 +28,7 @@ from services.errors import (
     TooManyBankCardChecks,
     TooManyLookups,
 )
+from services.messages import list_messages
 from services.own_data import own_accesses, own_data
 from services.probing import note_miss
 from services.withholding_agreements import list_agreements, read_agreement, sign, terminate
@@ -343,6 +344,7 @@ def test_a_bank_without_an_answer_leaves_it_pending_and_the_sweep_asks_again(wor
         ("name,id_number", "agreement_asking.ask_about_agreements"),
     ]
     assert world.scalar("SELECT count(*) FROM person_lookups") == 0
+    assert [each.key for each in list_messages(ports, account=account).messages] == ["agreement.active"]
 
 
 def test_a_bank_that_is_silent_for_a_day_is_given_up_and_the_person_may_begin_anew(world, ports, clock):
@@ -357,6 +359,8 @@ def test_a_bank_that_is_silent_for_a_day_is_given_up_and_the_person_may_begin_an
     assert rows(world) == [("REJECTED", "NO_ANSWER")]
     assert len(ports.cards.asked("check")) == len(AGAIN_AFTER)
     assert sum(AGAIN_AFTER, timedelta()) < timedelta(days=1), "as its text says"
+    (message,) = list_messages(ports, account=account).messages
+    assert (message.key, "不会扣款" in message.text) == ("agreement.rejected", True)
     assert press(world, account).state == "ACTIVE"
 
 
@@ -601,6 +605,7 @@ def test_a_bank_may_stop_and_resume_any_agreement_and_the_person_sees_why(world,
     account = a_signer(world)
     told = press(world, account)
     branch_agreements.suspend(ports, agreement_no=told.agreement_no, why=AgreementReason.CARD_LOST, by="S1024")
+    assert [each.key for each in list_messages(ports, account=account).messages] == ["agreement.suspended"]
     seen = read_agreement(ports, account=account, agreement_id=told.id)
     assert (seen.state, "挂失" in seen.detail, seen.can_terminate) == ("SUSPENDED", True, True)
     with pytest.raises(AgreementInForce):
