@@ -31,6 +31,7 @@ from services.errors import (
 from services.messages import list_messages
 from services.own_data import own_accesses, own_data
 from services.probing import note_miss
+from services.retention import apply_retention
 from services.withholding_agreements import list_agreements, read_agreement, sign, terminate
 from tests.factories import WECHAT, XINJIANG
 from tests.signing import PHONE, a_card, a_signer, branch_signed, numbers_of, press, wanted
@@ -506,6 +507,22 @@ def test_ending_it_again_changes_nothing(world, ports):
         ("agreement.active",),
         ("agreement.terminated",),
     ]
+
+
+def test_the_card_of_one_that_ended_goes_after_ten_years_and_one_in_force_keeps_its_own(world, ports, clock):
+    ended, in_force = a_signer(world), a_signer(world)
+    terminate(ports, account=ended, agreement_id=press(world, ended).id)
+    press(world, in_force)
+    clock.move(days=3640)
+    apply_retention(ports)
+    cards = "SELECT card_number_sealed IS NULL, card_number_index IS NULL FROM withholding_agreements ORDER BY id"
+    assert world.rows(cards) == [(False, False), (False, False)]
+
+    clock.move(days=20)
+    apply_retention(ports)
+
+    assert world.rows(cards) == [(True, True), (False, False)]
+    assert [each.card_masked for each in list_agreements(ports, account=ended).agreements][0].startswith("****")
 
 
 def test_what_was_signed_at_a_bank_is_ended_at_the_bank(world, ports):
