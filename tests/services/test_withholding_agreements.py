@@ -522,7 +522,7 @@ def test_the_card_of_one_that_ended_goes_after_ten_years_and_one_in_force_keeps_
     apply_retention(ports)
 
     assert world.rows(cards) == [(True, True), (False, False)]
-    assert [each.card_masked for each in list_agreements(ports, account=ended).agreements][0].startswith("****")
+    assert list_agreements(ports, account=ended).agreements[0].card_masked.startswith("****")
 
 
 def test_what_was_signed_at_a_bank_is_ended_at_the_bank(world, ports):
