@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -18,11 +19,11 @@ from models.base import new_id
 from models.enrollments import Enrollment, EnrollmentState
 from models.identity import BankCardPurpose
 from models.people import Person
-from models.withholding_agreements import LIVE, AgreementChannel, WithholdingAgreement
+from models.withholding_agreements import LIVE, AgreementChannel, AgreementState, WithholdingAgreement
 from providers.protocols import RealName
 from services.agreement_asking import AGAIN_AFTER, Question, ask
 from services.agreement_errors import AgreementInForce, BankNotListed
-from services.agreement_views import Agreements, AgreementView, banks_of, guides_of, view_of
+from services.agreement_views import NEXT, Agreements, AgreementView, banks_of, guides_of, view_of
 from services.application_errors import NotActive
 from services.bank_card_checks import begin_try, refuse_more_tries
 from services.capabilities import is_alive
@@ -106,7 +107,7 @@ def _begin(
         if known is not None:
             return uuid.UUID(known), None
         keep_result(session, asked, result_id=str(agreement_id), now=now)
-        _refuse_signed(session, person=person, region=region, insurance_type=new.insurance_type)
+        _refuse_signed(session, person=person, region=region, insurance_type=new.insurance_type, today=ports.today())
         notice = _text_to_agree(ports, region, account=account)
         bank = _bank(region, new.bank, ports.today())
         _refuse_others(ports, person, given)
@@ -158,11 +159,16 @@ def _holder(session: Session, *, account: Account) -> Person:
     return session.get_one(Person, account.person_id)
 
 
-def _refuse_signed(session: Session, *, person: Person, region: Region, insurance_type: str) -> None:
-    """Before anything else is asked: whoever signed need not sign again, wherever it was (R-CZ-14)."""
+def _refuse_signed(session: Session, *, person: Person, region: Region, insurance_type: str, today: date) -> None:
+    """Before anything else is asked: whoever signed need not sign again, wherever it was (R-CZ-14), in the region's own words."""
     live = live_agreement(session, person_id=person.id, insurance_type=insurance_type, authority=region.authority)
-    if live is not None:
-        raise AgreementInForce(agreement_no=live.agreement_no, state=live.state)
+    if live is None:
+        return
+    detail = None if live.state == AgreementState.ACTIVE else NEXT[AgreementState(live.state)]
+    with suppress(NoRuleInForce):
+        terms = region.withholding_terms(today)
+        detail = detail or f"{terms.signed_before}{terms.ending}"
+    raise AgreementInForce(detail=detail, agreement_no=live.agreement_no, state=live.state)
 
 
 def live_agreement(

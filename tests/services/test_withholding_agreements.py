@@ -223,6 +223,7 @@ def test_whoever_signed_need_not_sign_again(world, ports):
 
     assert refusal.value.title == "已签约，无需重复签订"
     assert refusal.value.facts == {"agreement_no": first.agreement_no, "state": "ACTIVE"}
+    assert refusal.value.said.startswith("您已签约，无需重复签订。")
     assert len(ports.cards.asked("check")) == 1
 
 
@@ -233,6 +234,7 @@ def test_whoever_signed_at_a_branch_hears_it_before_they_are_sent_there_again(wo
         press(world, account, region="320400", bank="BOC")
 
     assert refusal.value.title == "已签约，无需重复签订"
+    assert refusal.value.said == "原已签订协议的不用重复签订。解约、换卡请到签约的银行网点办理。"
 
 
 def test_the_same_key_tells_the_same_agreement_and_asks_no_bank(world, ports):
