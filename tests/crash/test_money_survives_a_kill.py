@@ -67,6 +67,9 @@ ELSEWHERE = {
 }
 """Other modules that do more than one thing that lasts, and why a kill between them harms nobody."""
 
+pytestmark = pytest.mark.timeout(900)
+"""The first one of them prepares the world of every story."""
+
 POINTS = [point for point in crash_points() if point.module.startswith(MONEY_PATH)]
 SIDES = (BEFORE, AFTER)
 NOBODY, PHONE, NOTICES = "nobody comes back", "the phone comes back", "the notices come again"

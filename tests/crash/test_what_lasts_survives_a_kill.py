@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from tests.architecture.reading import Point
     from tests.conftest import Server
 
+pytestmark = pytest.mark.timeout(900)
+"""The first one of them prepares the world of every story."""
+
 POINTS = [point for point in crash_points() if point.module in LASTING_MODULES]
 BY_LINE = [name for name, told in LASTING.items() if told.by_line]
 DEATHS_IN_USUAL_SUITE, DEATHS_IN_FULL = 3, 400

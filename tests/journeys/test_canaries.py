@@ -30,7 +30,7 @@ from tests.journeys.desk import INVITATION, Desk
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 NAMES = {
     "wechat": "金丝雀甲",
