@@ -72,6 +72,8 @@ class RegionHeader(Part):
     """A province or the country may only lend its figures; nobody enrols there."""
     province_code: DivisionCode
     authority: Annotated[str, Field(pattern=r"^[a-z]+-\d{6}$")] | None = None
+    authority_name: Text | None = None
+    """As it stands on receipts; the code where nobody wrote it down."""
     timezone: Text = "Asia/Shanghai"
     refund_two_people_above_fen: Annotated[int, Field(ge=0)] = 0
     """Refunds above this are decided by somebody else than who applied; 0: always. The office's own rule."""

@@ -74,7 +74,7 @@ SHAPES: tuple[type[Row], ...] = (
 EXAMPLES: dict[str, object] = {
     "account_part_yuan": '"0"', "account_rate_per_mille": 80, "accepts": '[{hukou_prefix: "3204"}]',
     "address": "以当地公布为准", "allow_declared_wage": "false", "amount_yuan": '"300.00"', "application": "NEW_ENROLLMENT",
-    "areas": '{"320402": 天宁区}', "authority": "tax-320400", "available": "true",
+    "areas": '{"320402": 天宁区}', "authority": "tax-320400", "authority_name": "国家税务总局常州市税务局", "available": "true",
     "bank_category": '{code: "104", status: SECONDARY, source: a public code table}', "base_rounding": "WHOLE_YUAN",
     "base_year": 2026, "because": "户籍不在本市的请上传居住证", "besides": '[{kind: RESIDENCE_PERMIT, unless_hukou_prefix: "3204", because: 户籍不在本市的请上传居住证}]', "base_yuan": "6000", "capability": "ENROLL", "cash": "true", "ceiling_yuan": "24762",
     "checked_on": "2026-11-21", "code": '"320400" for a region, BOC for a bank', "counter": "ENTRUSTED_AGENCY",

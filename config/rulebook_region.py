@@ -114,6 +114,10 @@ class Region:
         """The collection authority that bills of this region are owed to."""
         return self.header.authority or ""
 
+    def authority_name(self, authority: str) -> str:
+        """What a collection authority is called; its code, where it is not this region's or has no name here."""
+        return (self.header.authority_name or authority) if authority == self.authority else authority
+
     @property
     def timezone(self) -> str:
         return self.header.timezone

@@ -10,6 +10,7 @@
     payer_blocks      GET|POST|DELETE /payer-blocks[/{id}]
     bills             GET /insured-persons/{id}/bills
     payment_orders    GET|POST /payment-orders[/{no}] · POST /payment-orders/{no}/cancel
+    receipts          GET /payment-orders/{no}/receipt (PDF)
     registration_forms GET /applications/{id}/registration-form (PDF)
     personal_data     GET /personal-data[/copy|/accesses] · GET|POST|DELETE /personal-data/requests[/{id}]
 

@@ -1,4 +1,4 @@
-"""Is this printed form ours, and does it still hold? Asked by a QR code or by typing the code; answered with masked facts alone."""
+"""Is this form or receipt ours, and does it still hold? Asked by a QR code or by typing the code; answered with masked facts alone."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from config.clock import BEIJING
 from config.logs import logger
 from services.errors import BusinessError, Kind
-from services.printouts import verify_printout
+from services.printout_checks import verify_printout
+from services.printouts import in_beijing
 
 if TYPE_CHECKING:
     from services.ports import Ports
@@ -35,7 +35,7 @@ VERIFIED: Final = Counter("canbao_printouts_verified_total", "Questions about pr
 STATUS: Final = {Kind.NOT_FOUND: 404, Kind.TOO_MANY: 429}
 BUSY: Final = ("系统繁忙", "请稍后再试，或拨打12333核实。")
 BROKEN: Final = ("系统出错", "我们已记录此问题，请稍后再试，或拨打12333核实。")
-NOWHERE: Final = ("没有找到", "请重新扫描表单上的二维码，或在下面输入验真码。")
+NOWHERE: Final = ("没有找到", "请重新扫描纸面上的二维码，或在下面输入验真码。")
 BACK_IN_SECONDS: Final = 3
 
 
@@ -50,7 +50,7 @@ def verify(code: str | None = None) -> Response:
     ports = cast("Ports", current_app.extensions["canbao.ports"])
     view = verify_printout(ports, code=typed, caller=request.remote_addr)
     VERIFIED.labels(view.standing).inc()
-    return _page(200, view=view, asked_at=f"{ports.now().astimezone(BEIJING):%Y-%m-%d %H:%M}")
+    return _page(200, view=view, asked_at=in_beijing(ports.now()))
 
 
 @blueprint.get("/<path:_rest>")
@@ -96,7 +96,7 @@ def _page(
     refusal: tuple[str, str] | None = None,
     retry_after_seconds: int | None = None,
 ) -> Response:
-    issued_at = None if view is None else f"{view.issued_at.astimezone(BEIJING):%Y-%m-%d %H:%M}"
+    issued_at = None if view is None else in_beijing(view.issued_at)
     page = render_template("verify.html", view=view, issued_at=issued_at, asked_at=asked_at, refusal=refusal)
     response = make_response(page, status)
     if retry_after_seconds is not None:

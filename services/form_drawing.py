@@ -56,12 +56,14 @@ MARK_LEADING: Final = 27 * MM
 MARK_GAP: Final = 12 * MM
 MARK: Final = Color(0.88, 0.88, 0.88)
 LABEL_GROUND: Final = Color(0.955, 0.955, 0.955)
+RED: Final = Color(0.78, 0.08, 0.08)
+STAMP_SIZE: Final = 17.0
+STAMP_ANGLE: Final = 9
 LINE: Final = Color(0.25, 0.25, 0.25)
 HAIR: Final = 0.5
 FRAME: Final = 1.2
 CODE_SIDE: Final = 27 * MM
 FOOT_TOP: Final = 256 * MM
-SAID: Final = "仅用于社保参保登记"
 BY_HAND: Final = "〔U+…〕处为字库没有的字，请本人用黑色笔填写原字。"
 
 
@@ -70,10 +72,14 @@ class Sheet:
     """All that is printed."""
 
     title: str
-    is_sample: bool
-    """The region's own form is not known: it says so."""
+    subtitle: str | None
+    """Under the title, in small letters."""
+    serial_label: str
     serial: str
-    case_no: str
+    reference: str
+    """Opposite the serial: the number of what it is about."""
+    mark: str
+    """Across the page, with serial and moment."""
     version: int
     issued_at: str
     """In Beijing time, as people read it."""
@@ -83,7 +89,13 @@ class Sheet:
     """The address where a code may be typed."""
     url: str
     """What the QR code holds."""
+    notes: tuple[str, ...]
+    """In the foot: the first one behind version and moment, each other one in a line of its own."""
     blocks: tuple[Block, ...]
+    warning: str | None = None
+    """Under the title, in a frame: what nobody may overlook."""
+    stamp: str | None = None
+    """Large, red and slanted across the upper right, such as that it is void."""
 
 
 def draw(sheet: Sheet) -> bytes:
@@ -100,7 +112,7 @@ def draw(sheet: Sheet) -> bytes:
     canvas.setAuthor("canbao")
     canvas.setCreator("canbao")
     for number, page in enumerate(pages, start=1):
-        _mark(canvas, f"{SAID}　{sheet.serial}　{sheet.issued_at}")
+        _mark(canvas, f"{sheet.mark}　{sheet.serial}　{sheet.issued_at}")
         _head(canvas, sheet, number=number, count=len(pages))
         for box in page.boxes:
             _box(canvas, box)
@@ -195,13 +207,34 @@ def _head(canvas: Canvas, sheet: Sheet, *, number: int, count: int) -> None:
     page = f"第{number}页，共{count}页"
     if number > 1:
         _text(canvas, LEFT, 17 * MM, f"{writable(sheet.title)}（续）", size=SIZE)
-        _right(canvas, LEFT + WIDTH, 17 * MM, f"表单编号：{sheet.serial}　{page}", size=SMALL)
+        _right(canvas, LEFT + WIDTH, 17 * MM, f"{sheet.serial_label}：{sheet.serial}　{page}", size=SMALL)
         return
     _centred(canvas, PAGE_WIDTH / 2, 24 * MM, writable(sheet.title), size=TITLE_SIZE)
-    if sheet.is_sample:
-        _centred(canvas, PAGE_WIDTH / 2, 29.5 * MM, "（示例表样，以当地公布的正式表样为准）", size=SMALL)
-    _text(canvas, LEFT, 36 * MM, f"表单编号：{sheet.serial}", size=SMALL)
-    _right(canvas, LEFT + WIDTH, 36 * MM, f"办件编号：{sheet.case_no}　{page}", size=SMALL)
+    if sheet.subtitle is not None:
+        _centred(canvas, PAGE_WIDTH / 2, 29.5 * MM, sheet.subtitle, size=SMALL)
+    if sheet.warning is not None:
+        width = measure(sheet.warning, SIZE) + 4 * PADDING
+        _rectangle(canvas, (PAGE_WIDTH - width) / 2, 26.5 * MM, width, 6 * MM, line=FRAME)
+        _centred(canvas, PAGE_WIDTH / 2, 30.8 * MM, sheet.warning, size=SIZE)
+    if sheet.stamp is not None:
+        _stamp(canvas, sheet.stamp)
+    _text(canvas, LEFT, 36 * MM, f"{sheet.serial_label}：{sheet.serial}", size=SMALL)
+    _right(canvas, LEFT + WIDTH, 36 * MM, f"{sheet.reference}　{page}", size=SMALL)
+
+
+def _stamp(canvas: Canvas, words: str) -> None:
+    """Beside the title, where nothing else is printed: no seal of any office, whose shape is theirs alone."""
+    width = measure(words, STAMP_SIZE) + 4 * PADDING
+    canvas.saveState()
+    canvas.translate(LEFT + WIDTH - width / 2 - PADDING, PAGE_HEIGHT - 22 * MM)
+    canvas.rotate(STAMP_ANGLE)
+    canvas.setStrokeColor(RED)
+    canvas.setFillColor(RED)
+    canvas.setLineWidth(FRAME)
+    canvas.rect(-width / 2, -STAMP_SIZE * 0.8, width, STAMP_SIZE * 1.6, stroke=1, fill=0)
+    canvas.setFont(FONT, STAMP_SIZE)
+    canvas.drawString(-width / 2 + 2 * PADDING, -STAMP_SIZE * 0.35, words)
+    canvas.restoreState()
 
 
 def _box(canvas: Canvas, box: Box) -> None:
@@ -217,6 +250,8 @@ def _box(canvas: Canvas, box: Box) -> None:
     for line in box.lines:
         if box.is_centred:
             _centred(canvas, box.left + box.width / 2, top, line)
+        elif box.is_right:
+            _right(canvas, box.left + box.width - PADDING, top, line)
         else:
             _text(canvas, box.left + PADDING, top, line)
         top += leading
@@ -231,8 +266,8 @@ def _foot(canvas: Canvas, sheet: Sheet, *, by_hand: bool) -> None:
     said = [
         f"核验真伪：扫描左侧二维码，或打开 {sheet.verify_at} 输入验真码。",
         f"验真码：{sheet.code}",
-        f"第{sheet.version}版，生成时间：{sheet.issued_at}（北京时间）。本表内容以核验结果为准。",
-        "本表含有个人信息，请妥善保管，不要交给无关的人。",
+        f"第{sheet.version}版，生成时间：{sheet.issued_at}（北京时间）。{sheet.notes[0]}",
+        *sheet.notes[1:],
         *([BY_HAND] if by_hand else []),
     ]
     for text in said:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 MM: Final = 72 / 25.4
 PAGE_WIDTH: Final = 210 * MM
@@ -48,6 +48,8 @@ class Cell:
     """Of the grid's width."""
     is_label: bool = False
     is_centred: bool = False
+    is_right: bool = False
+    """Ends at the right side, as amounts do."""
     foot: str | None = None
     """In the lower right corner, such as a place for the day."""
 
@@ -77,6 +79,7 @@ class Box:
     lines: tuple[str, ...]
     is_label: bool = False
     is_centred: bool = False
+    is_right: bool = False
     foot: str | None = None
 
 
@@ -88,6 +91,11 @@ class Page:
     def bottom(self) -> float:
         """Where the last box ends."""
         return max((box.top + box.height for box in self.boxes), default=TOP)
+
+
+def words_of(blocks: Sequence[Block]) -> list[Any]:
+    """All that is printed in them, and not how wide."""
+    return [[block.title, [[(cell.text, cell.foot) for cell in row.cells] for row in block.rows]] for block in blocks]
 
 
 def broken(text: str, width: float, measure: Measure, *, size: float = SIZE) -> tuple[str, ...]:
@@ -159,6 +167,7 @@ def _box(cell: Cell, measure: Measure, *, left: float, top: float, width: float,
         lines=broken(cell.text, width - 2 * PADDING, measure),
         is_label=cell.is_label,
         is_centred=cell.is_centred,
+        is_right=cell.is_right,
         foot=cell.foot,
     )
 

@@ -27,6 +27,7 @@ from models.orders import OrderLine, PaymentOrder
 from models.payments import Payment
 from models.people import Person
 from models.personal_data import PersonalDataRequest
+from models.printouts import Printout, ReceiptFetch
 from models.refunds import Refund
 from models.withholding_agreements import WithholdingAgreement
 
@@ -164,6 +165,19 @@ def refunds(whose: Whose) -> Rows:
         .where(PaymentOrder.payer_account_id == whose.account_id)
         .order_by(Refund.id.desc())
     )
+
+
+def receipts(whose: Whose) -> Rows:
+    each = Printout
+    columns = (PaymentOrder.order_no, each.serial, each.version, each.issued_at, each.replaced_at)
+    joined = select(*columns).join(PaymentOrder, PaymentOrder.id == each.order_id)
+    return joined.where(PaymentOrder.payer_account_id == whose.account_id).order_by(each.id.desc())
+
+
+def receipt_fetches(whose: Whose) -> Rows:
+    each = ReceiptFetch
+    joined = select(PaymentOrder.order_no, each.at).join(PaymentOrder, PaymentOrder.id == each.order_id)
+    return joined.where(each.account_id == whose.account_id).order_by(each.id.desc())
 
 
 def enrollments(whose: Whose) -> Rows:

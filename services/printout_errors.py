@@ -12,6 +12,13 @@ class NotApprovedYet(BusinessError):
     detail = "登记表在审核通过以后才能打印，请在“办件状态”里查看进度，咨询电话12333。"
 
 
+class NotPaidYet(BusinessError):
+    code = "NOT_PAID_YET"
+    kind = Kind.CONFLICT
+    title = "订单尚未支付成功"
+    detail = "支付成功以后才有回单，请在“我的订单”里查看。已经扣款的，请稍后刷新订单，不要重复支付，咨询电话12333。"
+
+
 class TooManyPrints(BusinessError):
     code = "TOO_MANY_PRINTS"
     kind = Kind.TOO_MANY
@@ -24,8 +31,8 @@ class PrintoutUnknown(BusinessError):
 
     code = "PRINTOUT_UNKNOWN"
     kind = Kind.NOT_FOUND
-    title = "没有查到这份表单"
-    detail = "请核对验真码，或重新扫描表单上的二维码。仍查不到的，这份表单可能不是由本系统出具的，请拨打12333核实。"
+    title = "没有查到"
+    detail = "请核对验真码，或重新扫描纸面上的二维码。仍查不到的，它可能不是由本系统出具的，请拨打12333核实。"
 
 
 class TooManyPrintoutMisses(BusinessError):

@@ -12,7 +12,8 @@ from models.enrollments import EnrollmentState
 from services.application_fields import options_of, said
 from services.application_forms import SEX
 from services.form_layout import GRID, LABEL, MM, Block, Cell, RowSpec
-from services.printouts import STATES, insurance_label
+from services.printouts import insurance_label
+from services.registration_form_standing import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from config.rulebook import PrintedField, PrintedForm, PrintedSection, Region
     from services.people import IdNumber, OldForeignCardNumber
-    from services.printouts import Held
+    from services.registration_form_standing import Held
 
 SIGNATURE: Final = 32 * MM
 DAY_TO_FILL_IN: Final = "年　　月　　日"

@@ -7,12 +7,11 @@ on record. The notice gates the printing, never the payment.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import func, select
 
-from config.clock import BEIJING, day_start
+from config.clock import day_start
 from config.rulebook import Capability, NoRuleInForce, Status
 from models.applications import ENDED_UNDONE, ApplicationState, EnrollmentApplication
 from models.audit import PersonalDataAccess
@@ -24,11 +23,13 @@ from services.application_views import STATES
 from services.consents import require_text
 from services.errors import NotFound
 from services.form_drawing import Sheet, draw
+from services.form_layout import words_of
 from services.people import kept_number
 from services.personal_data import open_personal
 from services.printout_errors import NotApprovedYet, TooManyPrints
-from services.printouts import grouped, held_by, issue
+from services.printouts import PrintedPdf, Subject, grouped, in_beijing, issue, where_to_verify
 from services.registration_form_content import Facts, blocks_of
+from services.registration_form_standing import hash_of_held, held_by
 
 if TYPE_CHECKING:
     import uuid
@@ -45,19 +46,8 @@ if TYPE_CHECKING:
 PURPOSE: Final = "registration_form"
 PRINTS_A_DAY: Final = 20
 """Of one person: each opens their data, and takes a core for some 20 ms."""
-VERIFY_PATH: Final = "/verify"
-
-
-@dataclass(frozen=True, kw_only=True)
-class PrintedPdf:
-    """The file, and what to call it: no name of a person stands in it."""
-
-    content: bytes
-    title: str
-    serial: str
-
-    def __repr__(self) -> str:
-        return f"PrintedPdf({self.serial}, {len(self.content)} bytes)"
+MARK: Final = "仅用于社保参保登记"
+"""Said across the page, beside serial and moment."""
 
 
 def print_registration_form(ports: Ports, *, account: Account, application_id: uuid.UUID) -> PrintedPdf:
@@ -84,24 +74,18 @@ def print_registration_form(ports: Ports, *, account: Account, application_id: u
         _refuse_too_many(session, person_id=person_id, who=f"account:{account.id}", now=now)
         facts = _read(ports, session, application, who=f"account:{account.id}", now=now)
         blocks = blocks_of(region, form, facts)
-        content = [form.title, str(form.status), _words_of(blocks)]
+        content = [form.title, str(form.status), words_of(blocks)]
         issued = issue(
             ports,
             session,
-            kind=PrintoutKind.REGISTRATION_FORM,
-            application=application,
+            subject=Subject(kind=PrintoutKind.REGISTRATION_FORM, region=application.region, application_id=application.id),
             content=content,
-            held=facts.held,
+            standing=hash_of_held(facts.held),
             now=now,
         )
         case_no = application.case_no
     sheet = _sheet(form, issued, blocks, case_no=case_no, web_url=ports.web_url)
     return PrintedPdf(content=draw(sheet), title=form.title, serial=issued.serial)
-
-
-def _words_of(blocks: tuple[Block, ...]) -> list[Any]:
-    """All that is printed, and not how wide."""
-    return [[block.title, [[(cell.text, cell.foot) for cell in row.cells] for row in block.rows]] for block in blocks]
 
 
 def _why_not(ports: Ports, region: Region) -> str:
@@ -157,16 +141,19 @@ def _read(ports: Ports, session: Session, application: EnrollmentApplication, *,
 
 
 def _sheet(form: PrintedForm, issued: Issued, blocks: tuple[Block, ...], *, case_no: str, web_url: str) -> Sheet:
-    address = web_url.rstrip("/") + VERIFY_PATH
+    address = where_to_verify(web_url)
     return Sheet(
         title=form.title,
-        is_sample=form.status is Status.TO_CONFIRM,
+        subtitle="（示例表样，以当地公布的正式表样为准）" if form.status is Status.TO_CONFIRM else None,
+        serial_label="表单编号",
         serial=issued.serial,
-        case_no=case_no,
+        reference=f"办件编号：{case_no}",
+        mark=MARK,
         version=issued.version,
-        issued_at=f"{issued.issued_at.astimezone(BEIJING):%Y-%m-%d %H:%M}",
+        issued_at=in_beijing(issued.issued_at),
         code=grouped(issued.code),
         verify_at=address,
         url=f"{address}/{issued.code}",
+        notes=("本表内容以核验结果为准。", "本表含有个人信息，请妥善保管，不要交给无关的人。"),
         blocks=blocks,
     )

@@ -17,6 +17,7 @@ from models.applications import DocumentUpload
 from models.identity import IdentityVerification
 from providers.protocols import CardAnswer, CardVerdict, FaceVerdict, NameVerdict, ProviderRefused, ProviderUnreachable
 from services.probing import note_miss
+from services.receipts import RECEIPTS_A_DAY
 from tests import photographs
 from tests.factories import ALIPAY, APP, WECHAT, XINJIANG, an_id_number
 from tests.providers.fakes import FakeScanner
@@ -1240,6 +1241,42 @@ def _(house: House) -> Ask:
 def _(house: House) -> Ask:
     house.ports.payments[WECHAT].fails.append(("close", ProviderUnreachable("down")))
     return cancel_order(house)
+
+
+# --- receipts
+
+
+@good
+def print_receipt(house: House) -> Ask:
+    account, view = house.world.order()
+    house.world.hear(house.world.paid_news(view, notice=view.payment_no))
+    house.world.settle()
+    return Ask(method="GET", path=f"/payment-orders/{view.order_no}/receipt", account=account)
+
+
+@refused("print_receipt", "NOT_FOUND")
+def _(house: House) -> Ask:
+    return replace(print_receipt(house), account=somebody(house))
+
+
+@refused("print_receipt", "NOT_PAID_YET")
+def _(house: House) -> Ask:
+    account, number = own_order(house)
+    return Ask(method="GET", path=f"/payment-orders/{number}/receipt", account=account)
+
+
+@refused("print_receipt", "TOO_MANY_PRINTS")
+def _(house: House) -> Ask:
+    ask = print_receipt(house)
+    with house.ports.begin() as session:
+        session.execute(
+            text(
+                "INSERT INTO receipt_fetches (account_id, order_id, at) SELECT payer_account_id, id, :now"
+                " FROM payment_orders, generate_series(1, :times) WHERE payer_account_id = :id"
+            ),
+            {"id": ask.account.id, "now": house.ports.now(), "times": RECEIPTS_A_DAY},
+        )
+    return ask
 
 
 # --- messages

@@ -33,6 +33,7 @@ import services.own_data_requests
 import services.payer_blocks
 import services.phone_numbers
 import services.real_names
+import services.receipts
 import services.registration
 import services.registration_forms
 import services.retirement_outlook
@@ -129,6 +130,7 @@ def test_operations_are_called_by_names_that_stay():
         "open_joint_case",
         "open_notice",
         "place_order",
+        "print_receipt",
         "print_registration_form",
         "prove_name",
         "read_application",
@@ -199,6 +201,7 @@ MODULES = {
         services.enrollments,
         services.face_checks,
         services.real_names,
+        services.receipts,
         services.registration_forms,
         services.insured_persons,
         services.joint_cases,

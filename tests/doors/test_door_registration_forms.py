@@ -14,7 +14,8 @@ import pytest
 import segno
 from prometheus_client import REGISTRY
 
-from services.printouts import MISSES_AN_HOUR, grouped, new_code
+from services.printout_checks import MISSES_AN_HOUR
+from services.printouts import grouped, new_code
 from services.registration_forms import PRINTS_A_DAY
 from tests.applying import printable
 from tests.doors.house import API, House

@@ -22,6 +22,7 @@ UNVERIFIED = {
     "block_payer": "FACE_CHECK_REQUIRED",
     "list_payers": "FACE_CHECK_REQUIRED",
     "place_order": "FACE_CHECK_REQUIRED",
+    "print_receipt": "NOT_FOUND",
     "print_registration_form": "NOT_FOUND",
     "prove_name": "CONSENT_REQUIRED",
     "start_face_check": "CONSENT_REQUIRED",

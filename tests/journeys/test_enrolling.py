@@ -134,13 +134,28 @@ def test_somebody_in_changzhou_enrols_in_the_app_is_approved_and_pays_by_wechat(
         phone.download(form)
     assert refusal.value.code == "CONSENT_REQUIRED"
     phone.read("AGENCY_CLIENT", seconds=TO_READ_SECONDS)
-    said = pypdf.PdfReader(io.BytesIO(phone.download(form))).pages[0].extract_text()
+    said = paper(phone.download(form))
     assert number in said
+    assert "有效" in asked_about(town, said, number)
+
+    said = paper(payer.download(f"/payment-orders/{order['order_no']}/receipt"))
+    assert "本回单不是税收完税证明" in said
+    assert order["order_no"] in said
+    assert "微信支付" in asked_about(town, said, number)
+
+
+def paper(pdf):
+    return pypdf.PdfReader(io.BytesIO(pdf)).pages[0].extract_text()
+
+
+def asked_about(town, said, number):
+    """The page behind the code on a paper, which tells nobody's number."""
     code = re.search(r"验真码：([0-9A-Z-]{34})", said)[1]
     assert f"{town.stack.url('web')}/verify" in said
     page = requests.get(f"{town.stack.url('web')}/verify/{code}", timeout=30)
-    assert "有效" in page.text
+    assert page.status_code == 200
     assert number not in page.text
+    return page.text
 
 
 def signs_the_agreement(payer, number, *, deposit_fen):

@@ -151,7 +151,8 @@ def test_the_dot_is_drawn_by_the_code_under_which_the_font_has_it():
 
 def a_sheet(text: str = "张三") -> Sheet:
     return Sheet(
-        title="登记表", is_sample=False, serial="320400-20261122-0000000000", case_no="A" * 24, version=1,
+        title="登记表", subtitle=None, serial_label="表单编号", serial="320400-20261122-0000000000", reference="办件编号：" + "A" * 24,
+        mark="仅用于社保参保登记", notes=("本表内容以核验结果为准。",), version=1,
         issued_at="2026-11-22 10:00", code="0000-" * 6 + "0000", verify_at="https://example.gov.cn/verify",
         url="https://example.gov.cn/verify/" + "0" * 28, blocks=(Block(title="人", rows=rows(text)),),
     )  # fmt: skip

@@ -16,7 +16,7 @@ from models.applications import EnrollmentApplication
 from models.enrollments import Enrollment
 from models.people import Person
 from models.printouts import Printout
-from services import printouts
+from services import printout_checks
 from services.application_views import list_applications, read_application
 from services.consent_withdrawals import withdraw_consent
 from services.errors import ConsentRequired, NotAvailableOnline, NotFound, RealNameRequired
@@ -434,4 +434,4 @@ def code_on(pdf: bytes) -> str:
 
 
 def standing(world, code: str) -> str:
-    return printouts.verify_printout(world.ports, code=code, caller="203.0.113.9").standing
+    return printout_checks.verify_printout(world.ports, code=code, caller="203.0.113.9").standing
