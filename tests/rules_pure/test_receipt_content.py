@@ -112,6 +112,15 @@ def test_the_same_order_is_the_same_bytes_and_another_amount_is_not():
     assert drawn(an_order(a_month())) != drawn(an_order(a_month(amount_fen=98051)))
 
 
+@pytest.mark.parametrize("number", ["W" * 24, "7K9QZ2M4XW8R5TB3HC6NDVGJ"])
+def test_numbers_are_never_broken_however_wide_their_letters(number):
+    paid = replace(an_order(a_month()), order_no=number, payment_no=number[::-1], provider_payment_no=f"{number}WWWW")
+
+    lines = text_of(drawn(paid)).splitlines()
+
+    assert {number, number[::-1], f"{number}WWWW"} <= {line.strip() for line in lines}
+
+
 def test_a_number_that_the_provider_never_told_is_left_out():
     paid = replace(an_order(a_month()), provider_payment_no=None)
 
@@ -134,4 +143,4 @@ def drawn(paid: PaidOrder) -> bytes:
 
 
 def text_of(pdf: bytes) -> str:
-    return "".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf)).pages)
+    return "\n".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf)).pages)
