@@ -76,6 +76,7 @@ ELSEWHERE = {
     "message_allowances": "the platform's own consent for each message",
     "personal_data_requests": "a right, which needs no consent",
     "joint_cases": "a folder; what is declared stands in the application under it",
+    "receipt_fetches": "a day and a number: how often somebody fetched receipts of what they paid",
     "payment_reminders": "that a message was written; whether one goes out is its allowance's affair",
 }
 """Other tables with an account: why no consent of ours stands before them."""
