@@ -43,6 +43,10 @@ class TransferKind(StrEnum):
     """A mistake, taken back by a transfer that points at the first."""
 
 
+ARRIVALS = (TransferKind.SETTLED, TransferKind.SURPLUS, TransferKind.UNCLAIMED)
+"""By one of these, whatever came of a payment got into the books."""
+
+
 def clearing(channel: str, merchant: str) -> str:
     return f"clearing:{channel}:{merchant}"
 

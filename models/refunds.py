@@ -62,8 +62,8 @@ class RefundReason(StrEnum):
 
 
 _R = RefundState
-UNDER_WAY = (_R.APPROVED, _R.SENT, _R.ABNORMAL, _R.HRSS_REVIEW, _R.TAX_REVIEW, _R.TREASURY)
-"""Booked to `refunding`, and not yet with the payer."""
+AT_THE_PROVIDER = (_R.APPROVED, _R.SENT, _R.ABNORMAL)
+"""Ordered there, or about to be, and not known to have moved."""
 
 
 class Refund(Stateful, Base):
@@ -151,9 +151,6 @@ class Refund(Stateful, Base):
     def reject(self, *, who: str, at: datetime, words: str) -> None:
         self._move(_R.REJECTED, who=who, at=at, why=f"refund.rejected:{words}")
         self.decided_by = who
-
-    def send(self, *, who: str, at: datetime) -> None:
-        self._move(_R.SENT, who=who, at=at)
 
     def fail(self, *, fault: str, who: str, at: datetime) -> None:
         self._move(_R.FAILED, who=who, at=at, why=f"refund.failed:{fault}")

@@ -14,20 +14,17 @@ from sqlalchemy import exists, select, text
 from sqlalchemy.orm import aliased, selectinload
 
 from config.logs import logger
-from models.base import new_number
 from models.messages import MessageKey
-from models.payments import Payment, PaymentState
-from models.refunds import Refund, RefundLine, RefundOrigin, RefundReason, RefundRoad, RefundState
+from models.payments import Payment
+from models.refunds import AT_THE_PROVIDER, Refund, RefundLine, RefundOrigin, RefundReason, RefundState
 from providers.protocols import NewsKind, ProviderError, ProviderRefused, ProviderUnreachable, RefundOrder
 from services.inbox import receive
 from services.messages import tell
-from services.refunds import balance_of, begin_refund, own_account, refuse_at_provider
+from services.refunds import balance_of, begin_refund, came_in, draft_refund, own_account, refuse_at_provider
 from services.settlement import settle
 
 if TYPE_CHECKING:
     import uuid
-
-    from sqlalchemy.orm import Session
 
     from providers.protocols import PaymentNews
     from services.ports import Ports
@@ -35,11 +32,11 @@ if TYPE_CHECKING:
 log = logger(__name__)
 
 WHO: Final = "send_refunds"
+RETURNS: Final = "return_surplus"
 ASK_AFTER: Final = tuple(timedelta(seconds=seconds) for seconds in (12, 60, 600, 3600, 21_600))
 """After the first call, then after each more; from then on every six hours. Longer than Alipay's ten seconds after an order."""
 APART: Final = timedelta(seconds=61)
 """Between two refunds of one payment: WeChat wants a minute, Alipay three seconds."""
-AT_THE_PROVIDER: Final = (RefundState.APPROVED, RefundState.SENT, RefundState.ABNORMAL)
 SAID_TO_PAYER: Final = {
     RefundReason.DUPLICATE: "社保费重复缴费退款",
     RefundReason.OVERPAID: "社保费多缴退款",
@@ -88,22 +85,10 @@ def _return_one(ports: Ports, payment_id: uuid.UUID) -> bool:
         if left <= 0 or session.scalar(ordered):
             # Somebody was faster, or it was seen to have gone back already.
             return False
-        came = left + payment.refunded_fen
-        refund = Refund(
-            payment_id=payment.id,
-            refund_no=new_number(),
-            origin=RefundOrigin.ORDERED,
-            road=RefundRoad.PROVIDER,
-            reason=RefundReason.DUPLICATE if came == payment.amount_fen else RefundReason.OVERPAID,
-            amount_fen=left,
-            state=RefundState.APPLIED,
-            applied_by="return_surplus",
-            created_at=now,
-            lines=[RefundLine(from_account=account, amount_fen=left)],
-        )
-        session.add(refund)
-        session.flush()
-        begin_refund(session, payment=payment, refund=refund, who="return_surplus", now=now)
+        reason = RefundReason.DUPLICATE if came_in(session, payment) == payment.amount_fen else RefundReason.OVERPAID
+        lines = [RefundLine(from_account=account, amount_fen=left)]
+        refund = draft_refund(session, payment=payment, lines=lines, reason=reason, who=RETURNS, now=now)
+        begin_refund(session, payment=payment, refund=refund, who=RETURNS, now=now)
         for row in session.execute(PAID_FIRST, {"payment_id": payment.id, "order_id": payment.order_id}):
             tell(session, account_id=row.account_id, key=MessageKey.PAYMENT_MADE_TWICE, facts={"months": row.months}, at=now)
     return True
@@ -153,7 +138,7 @@ def _claim(ports: Ports) -> DueRefund | None:
                 payment_no=payment.payment_no,
                 provider_payment_no=payment.provider_payment_no or "",
                 refund_fen=refund.amount_fen,
-                total_fen=_came(session, payment),
+                total_fen=came_in(session, payment),
                 reason=SAID_TO_PAYER[RefundReason(refund.reason or RefundReason.UNCLAIMED)],
             ),
         )
@@ -161,16 +146,6 @@ def _claim(ports: Ports) -> DueRefund | None:
         refund.asks += 1
         refund.last_asked_at = now
     return due
-
-
-def _came(session: Session, payment: Payment) -> int:
-    """What came, in fen: the provider wants to hear it again. Of money that had the wrong amount it is not what we asked for."""
-    if payment.state != PaymentState.SURPLUS:
-        return payment.amount_fen
-    return int(
-        session.scalar(text("SELECT amount_fen FROM transfers WHERE payment_id = :id AND kind = 'SURPLUS'"), {"id": payment.id})
-        or payment.amount_fen
-    )
 
 
 def _call(ports: Ports, due: DueRefund) -> None:

@@ -75,26 +75,37 @@ def apply_for_refund(ports: Ports, *, wish: RefundWish, who: str) -> str:
                 road, lines = _lines_of_bills(session, payment, wish.bill_nos)
             else:
                 road, lines = RefundRoad.PROVIDER, [_line_of_what_is_left(session, payment, wish.amount_fen)]
-            refund = Refund(
-                payment_id=payment.id,
-                refund_no=new_number(),
-                origin=RefundOrigin.ORDERED,
-                road=road,
-                reason=wish.reason,
-                words=words,
-                amount_fen=sum(line.amount_fen for line in lines),
-                state=RefundState.APPLIED,
-                applied_by=who,
-                created_at=now,
-                lines=lines,
+            refund = draft_refund(
+                session, payment=payment, lines=lines, reason=wish.reason, who=who, now=now, road=road, words=words
             )
-            session.add(refund)
-            session.flush()
             return refund.refund_no
     except IntegrityError as fault:
         if constraint_of(fault) == "uq_refund_lines_bill_id_live":
             raise RefundUnderWay from None
         raise
+
+
+def draft_refund(
+    session: Session, *, payment: Payment, lines: list[RefundLine], reason: RefundReason, who: str, now: datetime,
+    road: RefundRoad = RefundRoad.PROVIDER, words: str | None = None,
+) -> Refund:  # fmt: skip
+    """The row, its payment being locked: applied for, and nothing moved yet. Raises IntegrityError where a month is in another that lives."""
+    refund = Refund(
+        payment_id=payment.id,
+        refund_no=new_number(),
+        origin=RefundOrigin.ORDERED,
+        road=road,
+        reason=reason,
+        words=words,
+        amount_fen=sum(line.amount_fen for line in lines),
+        state=RefundState.APPLIED,
+        applied_by=who,
+        created_at=now,
+        lines=lines,
+    )
+    session.add(refund)
+    session.flush()
+    return refund
 
 
 def decide_refund(ports: Ports, *, refund_no: str, approve: bool, words: str, who: str) -> None:
@@ -211,6 +222,14 @@ def balance_of(session: Session, account: str, payment: Payment) -> int:
     credit = func.coalesce(func.sum(Transfer.amount_fen).filter(Transfer.credit_account == account), 0)
     debit = func.coalesce(func.sum(Transfer.amount_fen).filter(Transfer.debit_account == account), 0)
     return int(session.scalar(select(credit - debit).where(Transfer.payment_id == payment.id)) or 0)
+
+
+def came_in(session: Session, payment: Payment) -> int:
+    """What came of a payment, in fen. Of money that had the wrong amount it is not what we asked for."""
+    arrived = select(func.sum(Transfer.amount_fen)).where(
+        Transfer.payment_id == payment.id, Transfer.kind.in_(journal.ARRIVALS)
+    )
+    return int(session.scalar(arrived) or 0)
 
 
 def own_account(payment: Payment) -> str:

@@ -13,7 +13,7 @@ from models.bills import BillState, ContributionBill
 from models.journal import TransferKind
 from models.messages import MessageKey
 from models.payments import PaymentState
-from models.refunds import Refund, RefundOrigin, RefundReason, RefundState
+from models.refunds import AT_THE_PROVIDER, Refund, RefundOrigin, RefundReason, RefundState
 from providers.protocols import NewsKind
 from services.settlement_outcomes import Outcome
 from services.settlement_read import HeldRefund
@@ -21,9 +21,6 @@ from services.settlement_read import HeldRefund
 if TYPE_CHECKING:
     from services.settlement_decide import Batch
     from services.settlement_read import HeldBill, HeldOrder, HeldPayment, WaitingNotice
-
-AT_THE_PROVIDER = (RefundState.APPROVED, RefundState.SENT, RefundState.ABNORMAL)
-"""Ordered, and not known to have moved: a sum that they tell may hold these already, or not yet."""
 
 
 def decide_refund(
