@@ -5,20 +5,17 @@ Names and numbers are asked for on standard input: on the command line they woul
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
 from config.clock import BEIJING
-from jobs.asking import ports_of
+from jobs.asking import in_words, ports_of
 from models.withholding_agreements import AgreementReason
 from services import branch_agreements
 from services.branch_agreements import STOPS, SignedPaper
-from services.errors import BusinessError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
 
     from services.branch_agreements import RecordedView
@@ -30,15 +27,6 @@ NUMBER = click.argument("agreement_no")
 @click.group()
 def agreements() -> None:
     """Agreements signed at a branch: one of the staff records, another confirms. Names and numbers are asked for, never typed here."""
-
-
-@contextmanager
-def _in_words() -> Iterator[None]:
-    """A refusal ends the command with its words."""
-    try:
-        yield
-    except BusinessError as fault:
-        raise click.ClickException(f"{fault.title}：{fault.said} ({fault.code})") from None
 
 
 @agreements.command()
@@ -69,7 +57,7 @@ def record(
         financial_function_activated=activated,
         signed_on=signed_on.date(),
     )
-    with _in_words():
+    with in_words():
         _show(branch_agreements.record(ports_of(), paper=paper, by=by))
     click.echo("recorded; another of the staff confirms it with: canbao agreements confirm")
 
@@ -79,7 +67,7 @@ def record(
 @NUMBER
 def confirm(by: str, agreement_no: str) -> None:
     """The second of the two: type the card's number again from the paper."""
-    with _in_words():
+    with in_words():
         _show(branch_agreements.look_at(ports_of(), agreement_no=agreement_no))
         card_number = click.prompt("银行卡号")
         branch_agreements.confirm(ports_of(), agreement_no=agreement_no, card_number=card_number, by=by)
@@ -91,7 +79,7 @@ def confirm(by: str, agreement_no: str) -> None:
 @NUMBER
 def refuse(by: str, agreement_no: str) -> None:
     """Either of the two: it was recorded wrongly."""
-    with _in_words():
+    with in_words():
         branch_agreements.refuse(ports_of(), agreement_no=agreement_no, by=by)
     click.echo("refused")
 
@@ -102,7 +90,7 @@ def refuse(by: str, agreement_no: str) -> None:
 @click.option("--why", type=click.Choice([str(each) for each in STOPS]), required=True)
 def suspend(by: str, agreement_no: str, why: str) -> None:
     """The bank says that the card cannot be debited for now."""
-    with _in_words():
+    with in_words():
         branch_agreements.suspend(ports_of(), agreement_no=agreement_no, why=AgreementReason(why), by=by)
     click.echo("suspended")
 
@@ -112,7 +100,7 @@ def suspend(by: str, agreement_no: str, why: str) -> None:
 @NUMBER
 def resume(by: str, agreement_no: str) -> None:
     """The bank says that the card is well again."""
-    with _in_words():
+    with in_words():
         branch_agreements.resume(ports_of(), agreement_no=agreement_no, by=by)
     click.echo("resumed")
 
@@ -122,7 +110,7 @@ def resume(by: str, agreement_no: str) -> None:
 @NUMBER
 def end(by: str, agreement_no: str) -> None:
     """It was ended at the bank."""
-    with _in_words():
+    with in_words():
         branch_agreements.end(ports_of(), agreement_no=agreement_no, by=by)
     click.echo("ended")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 import click
@@ -13,8 +14,11 @@ from config.seals import SealKeysFault
 from config.settings import SettingsFault
 from config.wordings import WordingsFault
 from providers.keys import KeyFileError
+from services.errors import BusinessError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from config.settings import Settings
     from services.ports import Ports
 
@@ -33,3 +37,12 @@ def ports_of(*, while_rebuilding: bool = False) -> Ports:
         except (SettingsFault, SealKeysFault, RulebookFault, RetentionFault, WordingsFault, KeyFileError) as fault:
             raise click.ClickException(str(fault)) from None
     return cast("Ports", extensions["canbao.ports"])
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """A refusal ends the command with its words."""
+    try:
+        yield
+    except BusinessError as fault:
+        raise click.ClickException(f"{fault.title}：{fault.said} ({fault.code})") from None

@@ -6,20 +6,16 @@ on the machine could read them while it runs.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
 from config.clock import BEIJING
-from jobs.asking import ports_of
+from jobs.asking import in_words, ports_of
 from models.identity import CounterDocument, CounterRefusal
 from services import counter_checks
-from services.errors import BusinessError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from services.counter_checks import AttestedView
 
 WHO = click.option("--who", required=True, help="Your staff number, such as S1024.")
@@ -28,15 +24,6 @@ WHO = click.option("--who", required=True, help="Your staff number, such as S102
 @click.group()
 def counter() -> None:
     """Persons seen at a counter: one of the staff attests, another confirms. Codes and names are asked for, never typed here."""
-
-
-@contextmanager
-def _in_words() -> Iterator[None]:
-    """A refusal ends the command with its words."""
-    try:
-        yield
-    except BusinessError as fault:
-        raise click.ClickException(f"{fault.title}：{fault.said} ({fault.code})") from None
 
 
 @counter.command()
@@ -48,7 +35,7 @@ def attest(who: str, site: str, document: str) -> None:
     code = click.prompt("核验码")
     name = click.prompt("姓名")
     id_number = click.prompt("证件号码")
-    with _in_words():
+    with in_words():
         told = counter_checks.attest(
             ports_of(),
             code=code,
@@ -67,7 +54,7 @@ def attest(who: str, site: str, document: str) -> None:
 def confirm(who: str) -> None:
     """The second of the two: hold what was typed against the document, and say yes."""
     code = click.prompt("核验码")
-    with _in_words():
+    with in_words():
         _show(counter_checks.look_at(ports_of(), code=code, who=who))
         if not click.confirm("人、证、信息一致"):
             raise click.ClickException("not confirmed; it waits, or ends with: canbao counter refuse")
@@ -82,7 +69,7 @@ def confirm(who: str) -> None:
 def refuse(who: str, why: str) -> None:
     """Either of the two: say no, and why."""
     code = click.prompt("核验码")
-    with _in_words():
+    with in_words():
         counter_checks.refuse(ports_of(), code=code, why=CounterRefusal(why), who=who)
     click.echo("refused")
 

@@ -7,18 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from config.clock import BEIJING
-from jobs.asking import ports_of
+from jobs.asking import in_words, ports_of
 from providers.bills import BillDamaged, BillNotReady
 from providers.protocols import ProviderError
 from services import reconciliation
-from services.errors import BusinessError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
-    from typing import TypeVar
-
-    Answer = TypeVar("Answer")
 
 
 @click.command()
@@ -34,13 +29,15 @@ def reconcile(day: datetime, account: str | None, *, sign: bool, who: str | None
     if sign:
         if not who or not account:
             raise click.ClickException("this wants --account and --who, such as --account wechat_pay:1900003204 --who S1024")
-        closed = _said(lambda: reconciliation.sign_day(ports, merchant_account=account, day=day.date(), who=f"staff:{who}"))
+        with in_words():
+            closed = reconciliation.sign_day(ports, merchant_account=account, day=day.date(), who=f"staff:{who}")
         click.echo("closed" if closed else "signed; somebody else closes it by signing too")
         return
     failed = open_count = 0
     for each in [account] if account else sorted(ports.daily_bills):
         try:
-            done = _said(lambda each=each: reconciliation.reconcile(ports, merchant_account=each, day=day.date()))  # type: ignore[misc]
+            with in_words():
+                done = reconciliation.reconcile(ports, merchant_account=each, day=day.date())
         except BillNotReady:
             trouble = "their bill is not made up yet; come back after 10:00"
         except BillDamaged as fault:
@@ -73,7 +70,8 @@ def differences(difference_id: int | None, words: str | None, who: str | None) -
     if difference_id is not None:
         if not words or not who:
             raise click.ClickException("this wants --words and --who, such as --words '跨日入账，次日账单已有' --who S1024")
-        _said(lambda: reconciliation.resolve_difference(ports, difference_id=difference_id, words=words, who=f"staff:{who}"))
+        with in_words():
+            reconciliation.resolve_difference(ports, difference_id=difference_id, words=words, who=f"staff:{who}")
         click.echo("resolved")
         return
     with ports.begin() as session:
@@ -91,11 +89,3 @@ def differences(difference_id: int | None, words: str | None, who: str | None) -
 
 def _fen(fen: int | None) -> str:
     return "nothing" if fen is None else f"{fen} fen"
-
-
-def _said(act: Callable[[], Answer]) -> Answer:
-    """What it answered; a refusal ends the command with its words."""
-    try:
-        return act()
-    except BusinessError as fault:
-        raise click.ClickException(f"{fault.title}：{fault.said} ({fault.code})") from None

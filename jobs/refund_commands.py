@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import click
 
 from config.clock import BEIJING
-from jobs.asking import ports_of
+from jobs.asking import in_words, ports_of
 from models.refunds import RefundReason, RefundState
 from services import refunds as refunds_service
-from services.errors import BusinessError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 STEPS = {
     "registrar-agreed": RefundState.TAX_REVIEW,
@@ -57,7 +51,8 @@ def apply_command(*, payment_no: str, bill_nos: tuple[str, ...], fen: int | None
     wish = refunds_service.RefundWish(
         payment_no=payment_no, bill_nos=bill_nos, amount_fen=fen, reason=RefundReason(reason), words=words
     )
-    click.echo(_said(refunds_service.apply_for_refund, wish=wish, who=f"staff:{who}"))
+    with in_words():
+        click.echo(refunds_service.apply_for_refund(ports_of(), wish=wish, who=f"staff:{who}"))
 
 
 @refunds.command("approve")
@@ -66,7 +61,8 @@ def apply_command(*, payment_no: str, bill_nos: tuple[str, ...], fen: int | None
 @who_option
 def approve_command(refund_no: str, words: str, who: str) -> None:
     """Yes: the worker sends it, or the treasury's road begins."""
-    _said(refunds_service.decide_refund, refund_no=refund_no, approve=True, words=words, who=f"staff:{who}")
+    with in_words():
+        refunds_service.decide_refund(ports_of(), refund_no=refund_no, approve=True, words=words, who=f"staff:{who}")
     click.echo("approved")
 
 
@@ -76,7 +72,8 @@ def approve_command(refund_no: str, words: str, who: str) -> None:
 @who_option
 def reject_command(refund_no: str, words: str, who: str) -> None:
     """No: everything stays as it is."""
-    _said(refunds_service.decide_refund, refund_no=refund_no, approve=False, words=words, who=f"staff:{who}")
+    with in_words():
+        refunds_service.decide_refund(ports_of(), refund_no=refund_no, approve=False, words=words, who=f"staff:{who}")
     click.echo("rejected")
 
 
@@ -87,12 +84,6 @@ def reject_command(refund_no: str, words: str, who: str) -> None:
 @who_option
 def step_command(refund_no: str, answer: str, words: str, who: str) -> None:
     """Write down what registrar, tax authority or treasury answered about money that the treasury has."""
-    _said(refunds_service.advance_refund, refund_no=refund_no, to=STEPS[answer], words=words, who=f"staff:{who}")
+    with in_words():
+        refunds_service.advance_refund(ports_of(), refund_no=refund_no, to=STEPS[answer], words=words, who=f"staff:{who}")
     click.echo("noted")
-
-
-def _said(use_case: Callable[..., Any], **given: Any) -> Any:
-    try:
-        return use_case(ports_of(), **given)
-    except BusinessError as fault:
-        raise click.ClickException(f"{fault.title}：{fault.said} ({fault.code})") from None

@@ -8,9 +8,8 @@ from datetime import timedelta
 import click
 
 from config.clock import BEIJING
-from jobs.asking import ports_of
+from jobs.asking import in_words, ports_of
 from services import review_staff, undelivered
-from services.errors import BusinessError
 
 
 @click.group()
@@ -24,10 +23,8 @@ def reviews() -> None:
 def is_person(who: str, by: str) -> None:
     """Note which person a reviewer is, by ID number, so that nobody reviews their own affairs. The number is asked for, never typed here."""
     id_number = click.prompt("身份证号码", hide_input=sys.stdin.isatty())
-    try:
+    with in_words():
         review_staff.note_person(ports_of(), who=who, id_number=id_number, by=by)
-    except BusinessError as fault:
-        raise click.ClickException(f"{fault.title}：{fault.said} ({fault.code})") from None
     click.echo("noted")
 
 

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from config.clock import BEIJING
-from jobs.asking import ports_of
+from jobs.asking import in_words, ports_of
 from models.staff import StaffRole
 from services import staff as service
-from services.errors import BusinessError
 from services.staff_acts import COMMAND_LINE
 
 if TYPE_CHECKING:
@@ -32,13 +31,11 @@ def staff() -> None:
 @click.option("--again", is_flag=True, help="Another code for a number that has not enrolled yet.")
 def invite(number: str, role: str, *, again: bool) -> None:
     """Print a code, once: with it an administrator sets password and phone at /console/enrolment."""
-    try:
+    with in_words():
         if again:
             invitation = service.issue_code(ports_of(), number=number.upper(), by=None, origin=COMMAND_LINE)
         else:
             invitation = service.invite(ports_of(), number=number, roles=[role], origin=COMMAND_LINE)
-    except BusinessError as fault:
-        raise click.ClickException(f"{fault.title}：{fault.said} ({fault.code})") from None
     _show(invitation)
 
 
@@ -46,10 +43,8 @@ def invite(number: str, role: str, *, again: bool) -> None:
 @NUMBER
 def unlock(number: str) -> None:
     """Let somebody in again, where no administrator is left who could."""
-    try:
+    with in_words():
         service.unlock(ports_of(), number=number.upper(), by=None, origin=COMMAND_LINE)
-    except BusinessError as fault:
-        raise click.ClickException(f"{fault.title}：{fault.said} ({fault.code})") from None
     click.echo("unlocked")
 
 
