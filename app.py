@@ -1,4 +1,4 @@
-"""The roof: puts settings, adapters and doors together. It alone names concrete adapters.
+"""The roof: puts settings, adapters and doors together.
 
 web         gunicorn "app:web()"          the JSON door, for people with a phone; the staff's pages, and the public ones
 letterbox   gunicorn "app:letterbox()"    the webhooks, in a process of their own
@@ -32,38 +32,10 @@ from config.embedded_postgres import EmbeddedPostgres
 from config.logs import set_up_logs
 from config.rulebook import SHIPPED_REGIONS, load_rulebook
 from config.seals import SealKeysFault, load_seals
-from config.settings import Miniprogram, Settings, SettingsFault, load_partners, load_settings, secret
-from providers.alipay.bills import AlipayBills
-from providers.alipay.client import AlipayClient
-from providers.alipay.face import AlipayFace
-from providers.alipay.login import AlipayLogin
-from providers.alipay.messages import AlipayMessages
-from providers.alipay.messages import template_faults as alipay_template_faults
-from providers.alipay.pay import AlipayPay
-from providers.aliyun import identity as aliyun_identity
-from providers.aliyun import sms as aliyun_sms
-from providers.aliyun.face import AliyunFace
-from providers.aliyun.identity import AliyunCards, AliyunNames
-from providers.aliyun.line import AliyunLine
-from providers.aliyun.sms import AliyunSms
+from config.settings import Settings, SettingsFault, load_partners, load_settings
+from providers.adapters import build_adapters, platform_faults
 from providers.clamd import Clamd, ClamdFault
 from providers.document_store import DocumentStore, DocumentStoreFault
-from providers.http import Line
-from providers.keys import (
-    load_aes_key,
-    load_api_v3_key,
-    load_message_aes_key,
-    load_private_key,
-    load_public_key_or_certificate,
-    refuse_our_own,
-)
-from providers.wechat.bills import WeChatBills
-from providers.wechat.face import WeChatFace
-from providers.wechat.login import WeChatLogin
-from providers.wechat.messages import WeChatMessages, field_faults
-from providers.wechat.open_api import WeChatOpenApi
-from providers.wechat.pay import WeChatPay
-from providers.wechat.signing import Signer, Verifier
 from services.messages import template_faults, wordings
 from services.ports import Ports
 from services.watermarks import FontFault, check_font
@@ -77,8 +49,6 @@ if TYPE_CHECKING:
 
     from config.rulebook import Rulebook
     from config.settings import Partners
-    from providers.bills import BillProvider
-    from providers.protocols import FaceProvider, LoginProvider, MessageEventProvider, MessageProvider, PaymentProvider
 
 DOORS = {
     "miniprogram_api": miniprogram_api.door,
@@ -166,54 +136,13 @@ def build_ports(settings: Settings, *, statement_seconds: int = 30, while_rebuil
     seals = load_seals(settings.secrets_dir / "seal-keys.json")
     if seals.is_rebuilding_indexes and not while_rebuilding:
         raise SealKeysFault("a rebuild of the blind indexes is not through; go on with: canbao seals rebuild-indexes")
-    logins: dict[str, LoginProvider] = {}
-    payments: dict[str, PaymentProvider] = {}
-    faces: dict[str, FaceProvider] = {}
-    messengers: dict[str, MessageProvider] = {}
-    message_events: dict[str, MessageEventProvider] = {}
-    # One line a provider: it holds the pooled connections and the bound on calls at once.
-    wechat_api = Line(provider="wechat", base_url=settings.wechat_api_url)
-    wechat_pay = Line(provider="wechat-pay", base_url=settings.wechat_pay_url)
-    alipay = Line(provider="alipay", base_url=settings.alipay_gateway_url)
-    identity_line = _aliyun(settings, partners, package=aliyun_identity.PACKAGE, base_url=settings.aliyun_identity_url)
-    sms_line = _aliyun(settings, partners, package=aliyun_sms.PACKAGE, base_url=settings.aliyun_sms_url)
-    for code, program in partners.miniprograms.items():
-        notify_url = f"{settings.public_url}/webhooks/{'wechat-pay' if program.platform == 'wechat' else 'alipay'}/{code}"
-        if program.platform == "wechat":
-            api = WeChatOpenApi(line=wechat_api, app_id=program.app_id, app_secret=secret(settings, program.app_secret_file))
-            logins[code], faces[code] = WeChatLogin(api=api), WeChatFace(api=api)
-            if program.message_token_file is not None:
-                messengers[code] = message_events[code] = _wechat_messages(settings, program, api=api)
-            if program.merchant is not None:
-                payments[code] = _wechat_pay(settings, partners, program, line=wechat_pay, notify_url=notify_url)
-        elif program.platform == "alipay":
-            client = _alipay(settings, program, line=alipay)
-            logins[code], faces[code] = _alipay_login(settings, program, client=client), AlipayFace(client=client)
-            messengers[code] = AlipayMessages(client=client, templates=program.subscribe_templates)
-            if program.merchant is not None:
-                payments[code] = AlipayPay(client=client, seller_id=program.merchant, notify_url=notify_url)
-        else:
-            faces[code] = AliyunFace(
-                line=identity_line,
-                scene_id=partners.aliyun.face_scene_id,
-                callback_url=f"{settings.public_url}/webhooks/identity/aliyun",
-                callback_token=secret(settings, partners.aliyun.face_callback_token_file),
-            )
     return Ports(
         clock=clock,
         sessions=sessionmaker(build_engine(settings, statement_seconds=statement_seconds), expire_on_commit=False),
         seals=seals,
         rulebook=rulebook,
         partners=partners,
-        logins=logins,
-        payments=payments,
-        faces=faces,
-        messengers=messengers,
-        message_events=message_events,
-        daily_bills=_daily_bills(settings, partners, wechat_pay=wechat_pay, alipay=alipay),
-        names=AliyunNames(line=identity_line),
-        cards=AliyunCards(line=identity_line),
-        sms=AliyunSms(line=sms_line, sign_name=partners.aliyun.sms_sign_name or "", templates=partners.aliyun.sms_templates),
+        **vars(build_adapters(settings, partners)),
         web_url=settings.web_url,
         **_pictures(settings),
     )
@@ -240,46 +169,6 @@ def _pictures(settings: Settings) -> dict[str, Any]:
     return {"documents": store, "scanner": scanner, "watermark_font": font}
 
 
-def _wechat_pay(settings: Settings, partners: Partners, program: Miniprogram, *, line: Line, notify_url: str) -> WeChatPay:
-    number = program.merchant or ""
-    return WeChatPay(
-        line=line,
-        app_id=program.app_id,
-        api_v3_key=load_api_v3_key(settings.secrets_dir / (partners.merchants[number].apiv3_key_file or "")),
-        notify_url=notify_url,
-        **_wechat_keys(settings, partners, number),
-    )
-
-
-def _wechat_keys(settings: Settings, partners: Partners, number: str) -> dict[str, Any]:
-    """What a merchant and WeChat Pay sign with."""
-    merchant, folder = partners.merchants[number], settings.secrets_dir
-    theirs = {serial: load_public_key_or_certificate(folder / name) for serial, name in merchant.platform_keys.items()}
-    return {
-        "signer": Signer(
-            number, merchant.certificate_serial or "", load_private_key(folder / (merchant.private_key_file or ""))
-        ),
-        "verifier": Verifier(
-            {serial: key.public_key for serial, key in theirs.items()},
-            expires_at={serial: key.expires_at for serial, key in theirs.items()},
-        ),
-        "response_key": merchant.response_key,
-    }
-
-
-def _daily_bills(settings: Settings, partners: Partners, *, wechat_pay: Line, alipay: Line) -> dict[str, BillProvider]:
-    """By merchant account; whichever of its mini-programs comes last asks for it."""
-    bills: dict[str, BillProvider] = {}
-    for program in partners.miniprograms.values():
-        number = program.merchant
-        if number is not None and program.platform == "wechat":
-            bills[f"{WeChatBills.channel}:{number}"] = WeChatBills(line=wechat_pay, **_wechat_keys(settings, partners, number))
-        elif number is not None and program.platform == "alipay":
-            client = _alipay(settings, program, line=alipay)
-            bills[f"{AlipayBills.channel}:{number}"] = AlipayBills(client=client, line=alipay, seller_id=number)
-    return bills
-
-
 def _rulebook(settings: Settings, partners: Partners, *, today: date) -> Rulebook:
     rulebook = load_rulebook(SHIPPED_REGIONS, *([settings.regions_dir] if settings.regions_dir else []))
     served = sorted({region for program in partners.miniprograms.values() for region in program.regions})
@@ -297,57 +186,10 @@ def _check_messages(partners: Partners) -> None:
     faults = [
         fault
         for code, program in partners.miniprograms.items()
-        for fault in (*template_faults(code, program), *_platform_faults(code, program))
+        for fault in (*template_faults(code, program), *platform_faults(code, program))
     ]
     if faults:
         raise SettingsFault("\n".join(faults))
-
-
-def _platform_faults(code: str, program: Miniprogram) -> list[str]:
-    if program.platform == "alipay":
-        return alipay_template_faults(code, program.subscribe_templates)
-    return field_faults(code, program.subscribe_templates)
-
-
-def _wechat_messages(settings: Settings, program: Miniprogram, *, api: WeChatOpenApi) -> WeChatMessages:
-    return WeChatMessages(
-        api=api,
-        token=secret(settings, program.message_token_file),
-        aes_key=load_message_aes_key(settings.secrets_dir / (program.message_aes_key_file or "")),
-        templates=program.subscribe_templates,
-        miniprogram_state=program.miniprogram_state,
-    )
-
-
-def _aliyun(settings: Settings, partners: Partners, *, package: str, base_url: str) -> AliyunLine:
-    return AliyunLine(
-        package=package,
-        access_key_id=secret(settings, partners.aliyun.access_key_id_file),
-        access_key_secret=secret(settings, partners.aliyun.access_key_secret_file),
-        base_url=base_url,
-    )
-
-
-def _alipay(settings: Settings, program: Miniprogram, *, line: Line) -> AlipayClient:
-    ours = load_private_key(settings.secrets_dir / (program.app_private_key_file or ""))
-    file = settings.secrets_dir / (program.alipay_public_key_file or "")
-    theirs = load_public_key_or_certificate(file)
-    refuse_our_own(theirs, ours, source=file.name)
-    return AlipayClient(
-        line=line,
-        app_id=program.app_id,
-        private_key=ours,
-        alipay_public_key=theirs.public_key,
-    )
-
-
-def _alipay_login(settings: Settings, program: Miniprogram, *, client: AlipayClient) -> AlipayLogin:
-    file = program.alipay_aes_key_file
-    return AlipayLogin(
-        client=client,
-        with_real_name=program.platform_real_name,
-        aes_key=load_aes_key(settings.secrets_dir / file) if file else None,
-    )
 
 
 def _create_for_commands(*_: Any) -> Flask:

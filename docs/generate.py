@@ -20,6 +20,7 @@ import models.tables  # noqa: F401 - every model, so that no state machine is mi
 import services.agreement_errors
 import services.application_errors
 import services.case_errors
+import services.debit_errors
 import services.printout_errors  # noqa: F401 - all: refusals stand in the list once somebody knows them
 from config import settings as settings_module
 from config.retention import load_retention

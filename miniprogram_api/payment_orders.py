@@ -13,6 +13,7 @@ from config.months import YearMonth
 from miniprogram_api.auth import endpoint, me, ports
 from miniprogram_api.fields import Given, Nothing, fen, number
 from services import order_views, orders
+from services.debit_errors import DebitInFlight
 from services.errors import (
     AmountChanged,
     BillNotPayable,
@@ -42,6 +43,9 @@ WORDS = {
     "CLOSED": "订单已关闭",
 }
 """State → what the page says. 缴费成功 is said of a bill, once the tax authority has confirmed it (R-CZ-50)."""
+OVER = ("PAID", "CLOSED")
+UNDER_WAY = {"DEBIT": "正在扣款中", "POS": "待刷卡", "COUNTER": "正在入账", "TAX": "正在入账"}
+"""Origin → what the page says while it is under way and the phone can do nothing about it."""
 
 
 class PaymentOrderIn(Given):
@@ -60,6 +64,9 @@ class OrderLineOut(Schema):
 
 class PaymentOrderOut(Schema):
     order_no = String(required=True)
+    origin = String(
+        required=True, metadata={"description": "PHONE：手机缴费；DEBIT：银行卡扣款；POS、COUNTER：窗口；TAX：税务清单"}
+    )
     payment_no = String(required=True, metadata={"description": "商户单号，可向客服提供"})
     state = String(required=True)
     state_text = String(required=True)
@@ -88,7 +95,7 @@ class PaymentOrdersOut(Schema):
 def shown(view: order_views.OrderView) -> dict[str, Any]:
     return {
         **view.__dict__,
-        "state_text": WORDS[view.state],
+        "state_text": WORDS[view.state] if view.state in OVER else UNDER_WAY.get(view.origin, WORDS[view.state]),
         "insured_name": view.insured_name_masked,
         "insured_id_number": view.insured_id_number_masked,
         "lines": [
@@ -113,6 +120,7 @@ def shown(view: order_views.OrderView) -> dict[str, Any]:
         NotAvailableOnline,
         BillNotPayable,
         BillsReserved,
+        DebitInFlight,
         AmountChanged,
         OrderMustBeSplit,
         TooManyOpenOrders,

@@ -1,4 +1,4 @@
-"""Payment orders: some bills of one insured person, reserved for one payer, at one merchant."""
+"""Payment orders: some bills of one insured person, reserved for one way of paying them, at one merchant."""
 
 from __future__ import annotations
 
@@ -26,6 +26,20 @@ class OrderState(StrEnum):
     CLOSED = "CLOSED"
 
 
+class OrderOrigin(StrEnum):
+    """How it came about. What none of our phones placed has an order all the same: then its money is booked as all money is."""
+
+    PHONE = "PHONE"
+    DEBIT = "DEBIT"
+    """A line of a debit batch (扣款)."""
+    POS = "POS"
+    """At a window with a UnionPay terminal (R-CZ-56)."""
+    COUNTER = "COUNTER"
+    """At a bank's counter, or by a slip from one (R-CZ-57, R-CZ-58)."""
+    TAX = "TAX"
+    """Only the tax authority's list told us of it (domain §5.5, TAX_EXTRA)."""
+
+
 _O = OrderState
 
 
@@ -33,6 +47,8 @@ class PaymentOrder(Stateful, Base):
     __tablename__ = "payment_orders"
     __table_args__ = (
         one_of(OrderState),
+        one_of(OrderOrigin, "origin"),
+        CheckConstraint("origin <> 'PHONE' OR payer_account_id IS NOT NULL", name="phone_of_somebody"),
         CheckConstraint("total_fen > 0", name="total_positive"),
         Index(None, "payer_account_id", "created_at"),
         Index(None, "person_id"),
@@ -56,12 +72,15 @@ class PaymentOrder(Stateful, Base):
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     order_no: Mapped[str] = mapped_column(unique=True, default=new_number)
-    payer_account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"))
+    origin: Mapped[str] = mapped_column(server_default=OrderOrigin.PHONE)
+    payer_account_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("accounts.id"))
+    """Who is told what becomes of it: whoever pays on the phone, or whose card is debited. None: nobody of ours."""
     person_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("persons.id"))
     """The insured person, who need not be the payer."""
     is_strangers: Mapped[bool]
     """Placed by somebody else than the insured person: it lapses sooner and yields to them."""
     miniprogram: Mapped[str]
+    """Code of the mini-program, or of the other way that it is paid by: `ports.payments` knows both."""
     merchant: Mapped[str]
     authority: Mapped[str]
     total_fen: Mapped[int]
@@ -71,7 +90,7 @@ class PaymentOrder(Stateful, Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
 
-    payer: Mapped[Account] = relationship(lazy="raise")
+    payer: Mapped[Account | None] = relationship(lazy="raise")
     person: Mapped[Person] = relationship(lazy="raise")
     lines: Mapped[list[OrderLine]] = relationship(lazy="raise", back_populates="order", order_by="OrderLine.bill_id")
 

@@ -73,6 +73,7 @@ class Payment(Stateful, Base):
     channel: Mapped[str]
     merchant: Mapped[str]
     miniprogram: Mapped[str]
+    """Code of the mini-program, or of the other way that it came by."""
     amount_fen: Mapped[int]
     """What we asked for; for unclaimed money, what came. What really came stands in the transfers."""
     state: Mapped[str] = mapped_column(default=PaymentState.CREATED)
@@ -102,7 +103,7 @@ class Payment(Stateful, Base):
     def is_live(self) -> bool:
         return self.state in (_P.CREATED, _P.OPEN)
 
-    def open(self, *, handle: str, who: str, at: datetime) -> None:
+    def open(self, *, handle: str | None, who: str, at: datetime) -> None:
         self._move(_P.OPEN, who=who, at=at)
         self.handle = handle
 

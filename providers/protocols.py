@@ -54,6 +54,13 @@ class Channel(StrEnum):
 
     WECHAT_PAY = "wechat_pay"
     ALIPAY = "alipay"
+    BANK_DEBIT = "bank_debit"
+    UNIONPAY_POS = "unionpay_pos"
+    BANK_COUNTER = "bank_counter"
+    SLIP = "slip"
+    """Counter money of which a paper alone told us."""
+    TAX = "tax"
+    """What the tax authority took in by ways that we have no part in."""
 
 
 class NewsKind(StrEnum):

@@ -11,9 +11,10 @@ from config.months import YearMonth
 from config.rulebook import Capability, HotlineTopic, NoRuleInForce
 from models.bills import BillKind, BillState, ContributionBill, ContributionRecord, RecordState
 from models.enrollments import Enrollment
-from models.orders import OrderLine, PaymentOrder
+from models.orders import OrderLine, OrderOrigin, PaymentOrder
 from services.collection_dates import DueDate, due_date
 from services.consents import refuse_taken_back, require_consent
+from services.debit_errors import DebitInFlight
 from services.insured_persons import refuse_blocked, relation_of
 
 if TYPE_CHECKING:
@@ -77,9 +78,16 @@ class Bills:
 
 
 def payability(
-    bill: ContributionBill, enrollment: Enrollment, *, region: Region, regions: Sequence[str], today: date, own: bool
+    bill: ContributionBill,
+    enrollment: Enrollment,
+    *,
+    region: Region,
+    regions: Sequence[str],
+    today: date,
+    own: bool,
+    debited: bool = False,
 ) -> Payability:
-    """Judge one bill by the rules in force today. Pure."""
+    """Judge one bill by the rules in force today. `debited`: a bank was told to debit it. Pure."""
     if bill.region not in regions:
         return Payability(
             payable=False,
@@ -87,6 +95,8 @@ def payability(
             reason=f"该参保关系在{region.name}，请使用当地的缴费小程序。",
             right_region=bill.region,
         )
+    if bill.state == BillState.LOCKED and debited:
+        return Payability(payable=False, code=DebitInFlight.code, reason="该月份正在扣款中，请勿重复缴费。")
     if bill.state == BillState.LOCKED:
         return Payability(payable=False, code="BILL_RESERVED", reason="该月份正在支付中，请勿重复支付。")
     ended = enrollment.end_month is not None and bill.coverage_month >= enrollment.end_month
@@ -165,6 +175,7 @@ def list_bills(ports: Ports, *, account: Account, insured_person_id: uuid.UUID) 
         rows = _bills_of(session, relation.person_id)
         records = _records_of(session, [bill.id for bill, _ in rows])
         orders = _own_orders(session, account.id, [bill.id for bill, _ in rows])
+        debited = _debited(session, [bill.id for bill, _ in rows])
         session.expunge_all()
     views = []
     for bill, enrollment in rows:
@@ -191,7 +202,15 @@ def list_bills(ports: Ports, *, account: Account, insured_person_id: uuid.UUID) 
                 base_fen=bill.base_fen,
                 tier=bill.tier,
                 state=bill.state,
-                payability=payability(bill, enrollment, region=region, regions=regions, today=today, own=relation.is_self),
+                payability=payability(
+                    bill,
+                    enrollment,
+                    region=region,
+                    regions=regions,
+                    today=today,
+                    own=relation.is_self,
+                    debited=bill.id in debited,
+                ),
                 rule_id=bill.rule_id,
                 provisional=bill.provisional,
                 sample=bill.sample,
@@ -237,3 +256,13 @@ def _own_orders(session: Session, account_id: uuid.UUID, bill_ids: list[int]) ->
         .where(OrderLine.bill_id.in_(bill_ids), OrderLine.live, PaymentOrder.payer_account_id == account_id)
     )
     return dict(session.execute(query).all())
+
+
+def _debited(session: Session, bill_ids: list[int]) -> set[int]:
+    """Those that a debit holds: their next word is the bank's."""
+    query = (
+        select(OrderLine.bill_id)
+        .join(PaymentOrder, PaymentOrder.id == OrderLine.order_id)
+        .where(OrderLine.bill_id.in_(bill_ids), OrderLine.live, PaymentOrder.origin == OrderOrigin.DEBIT)
+    )
+    return set(session.scalars(query))

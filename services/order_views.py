@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from models.bills import ContributionBill
-from models.orders import OrderLine, OrderState, PaymentOrder
+from models.orders import OrderLine, OrderOrigin, OrderState, PaymentOrder
 from models.payments import Payment
 from models.people import Person
 from services.errors import NotFound
@@ -36,6 +36,7 @@ class LineView:
 @dataclass(frozen=True, kw_only=True)
 class OrderView:
     order_no: str
+    origin: str
     payment_no: str
     state: str
     payment_state: str
@@ -94,10 +95,16 @@ def _view(
 ) -> OrderView:
     now = ports.now()
     launch = None
-    if order.state == OrderState.PREPAY and payment.handle is not None and order.expires_at > now:
+    if (
+        order.state == OrderState.PREPAY
+        and order.origin == OrderOrigin.PHONE
+        and payment.handle is not None
+        and order.expires_at > now
+    ):
         launch = ports.payments[order.miniprogram].launch(payment.handle, now=now)
     return OrderView(
         order_no=order.order_no,
+        origin=order.origin,
         payment_no=payment.payment_no,
         state=order.state,
         payment_state=payment.state,

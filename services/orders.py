@@ -15,10 +15,11 @@ from models.base import constraint_of, new_id, new_number
 from models.bills import BillState, ContributionBill
 from models.enrollments import Enrollment
 from models.inbox import Notice, NoticeState
-from models.orders import OrderLine, OrderState, PaymentOrder
+from models.orders import OrderLine, OrderOrigin, OrderState, PaymentOrder
 from models.payments import Payment
 from services.bills import Payability, payability
 from services.consents import refuse_taken_back, require_consent
+from services.debit_errors import DebitInFlight
 from services.errors import (
     AmountChanged,
     BillNotPayable,
@@ -55,6 +56,7 @@ STRANGERS_ORDER_LIFE: Final = timedelta(minutes=10)
 STRANGERS_LIVE_ORDERS: Final = 3
 OWN_LIVE_ORDERS: Final = 10
 LIVE: Final = (OrderState.CREATED, OrderState.PREPAY, OrderState.UNKNOWN)
+NOT_BY_PHONE: Final = "这笔不是在手机上发起的缴费，不能在手机上取消，请等待处理结果。"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +187,8 @@ def _refuse_reserved(
         .join(Payment, Payment.order_id == PaymentOrder.id)
         .where(OrderLine.bill_id.in_(locked), OrderLine.live)
     ).all()
+    if any(order.origin == OrderOrigin.DEBIT for order, _ in holders):
+        raise DebitInFlight
     mine = [order.order_no for order, _ in holders if order.payer_account_id == account.id]
     if mine:
         raise BillsReserved(order_no=mine[0])
@@ -196,6 +200,7 @@ def _refuse_reserved(
 REFUSALS: Final = {
     "BILL_NOT_PAYABLE": BillNotPayable,
     "BILL_RESERVED": BillsReserved,
+    "DEBIT_IN_FLIGHT": DebitInFlight,
     "NOT_AVAILABLE_ONLINE": NotAvailableOnline,
     "REGION_MISMATCH": RegionMismatch,
 }
@@ -244,7 +249,10 @@ def _refuse_too_many(session: Session, *, account: Account, own: bool) -> None:
         select(func.count())
         .select_from(PaymentOrder)
         .where(
-            PaymentOrder.payer_account_id == account.id, PaymentOrder.is_strangers == (not own), PaymentOrder.state.in_(LIVE)
+            PaymentOrder.payer_account_id == account.id,
+            PaymentOrder.origin == OrderOrigin.PHONE,
+            PaymentOrder.is_strangers == (not own),
+            PaymentOrder.state.in_(LIVE),
         )
     )
     if (live or 0) >= (OWN_LIVE_ORDERS if own else STRANGERS_LIVE_ORDERS):
@@ -312,7 +320,7 @@ def refresh_order(ports: Ports, *, account: Account, order_no: str) -> OrderView
         return view
     settle(ports, payment_no=view.payment_no)
     view = read_order(ports, account=account, order_no=order_no)
-    if view.state not in LIVE:
+    if view.state not in LIVE or view.origin != OrderOrigin.PHONE:
         return view
     ask_now(ports, view.payment_no)
     if (
@@ -343,6 +351,8 @@ def cancel_order(ports: Ports, *, account: Account, order_no: str) -> OrderView:
         return view
     if view.state == OrderState.PAID:
         raise CannotCancel
+    if view.origin != OrderOrigin.PHONE:
+        raise CannotCancel(detail=NOT_BY_PHONE)
     if not close_payment(ports, view.payment_no):
         raise BillsReserved(detail="支付平台尚未确认，处理中，请稍后再试。", order_no=order_no)
     view = read_order(ports, account=account, order_no=order_no)

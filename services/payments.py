@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import or_, select, update
 
 from config.logs import logger
-from models.orders import OrderState, PaymentOrder
+from models.orders import OrderOrigin, OrderState, PaymentOrder
 from models.payments import Payment, PaymentState
 from providers.protocols import NewsKind, PaymentNews, ProviderError, ProviderRefused, ProviderUnreachable
 from services.inbox import receive
@@ -34,6 +34,8 @@ OPENING_TAKES_AT_MOST: Final = timedelta(seconds=15)
 NOT_FOUND_IS_FINAL_AFTER: Final = timedelta(seconds=60)
 """Younger than this, a payment they never heard of may still be on its way to them."""
 LIVE: Final = (PaymentState.CREATED, PaymentState.OPEN)
+LAPSING: Final = (OrderOrigin.PHONE, OrderOrigin.POS)
+"""Whose orders are closed by time. What a bank was told to debit ends by the bank's word alone, however late."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,6 +235,7 @@ def _claim_stale(ports: Ports, *, limit: int) -> list[str]:
             .where(
                 PaymentOrder.expires_at <= now,
                 PaymentOrder.state.in_((OrderState.CREATED, OrderState.PREPAY, OrderState.UNKNOWN)),
+                PaymentOrder.origin.in_(LAPSING),
                 Payment.state.in_(LIVE),
             )
             .order_by(Payment.last_asked_at.asc().nulls_first(), PaymentOrder.expires_at)

@@ -60,7 +60,8 @@ PAID_FIRST = text("""
     JOIN contribution_bills b ON b.id = mine.bill_id
     JOIN contribution_records r ON r.bill_id = b.id AND r.state <> 'REVERSED' AND r.payment_id <> :payment_id
     JOIN payments p ON p.id = r.payment_id JOIN payment_orders o ON o.id = p.order_id
-    WHERE mine.order_id = :order_id AND o.payer_account_id <> (SELECT payer_account_id FROM payment_orders WHERE id = :order_id)
+    WHERE mine.order_id = :order_id AND o.payer_account_id IS DISTINCT FROM (SELECT payer_account_id FROM payment_orders WHERE id = :order_id)
+      AND o.payer_account_id IS NOT NULL
     GROUP BY 1
 """)
 

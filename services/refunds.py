@@ -355,7 +355,7 @@ def _treasury_paid(
     for record in records:
         record.reverse()
     order = session.scalar(select(PaymentOrder).where(PaymentOrder.id == payment.order_id))
-    if order is not None:
+    if order is not None and order.payer_account_id is not None:
         facts = {
             "order_no": order.order_no,
             "amount_fen": refund.amount_fen,

@@ -251,6 +251,8 @@ class Batch:
         self.transfers.append((debit, credit, amount_fen, kind, payment.id, bill_id, notice.id, WHO, self.now))
 
     def tell(self, order: HeldOrder, template: MessageKey, amount_fen: int, months: list[int]) -> None:
+        if order.payer_account_id is None:
+            return
         self.messages.append(
             (
                 order.payer_account_id,

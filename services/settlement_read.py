@@ -100,7 +100,7 @@ class HeldPayment:
 class HeldOrder:
     id: int
     order_no: str
-    payer_account_id: uuid.UUID
+    payer_account_id: uuid.UUID | None
     state: str
     read_state: str = field(default="", kw_only=True)
     closed_why: str | None = None

@@ -24,7 +24,7 @@ from config.settings import HOME, load_partners
 from models.migrate import migrate
 from providers.protocols import Channel
 from services.ports import Ports, transaction_is_open
-from tests.factories import World
+from tests.factories import DEBIT, World
 from tests.providers.fakes import (
     FakeBills,
     FakeCards,
@@ -201,7 +201,8 @@ def ports_to(
             )
             for code, program in programs.items()
             if program.merchant
-        },
+        }
+        | {DEBIT: FakePayments(calls=CallsOutsideTransactions(), channel=Channel.BANK_DEBIT, merchant="ICBC320400")},
         faces={
             code: FakeFaces(
                 calls=CallsOutsideTransactions(), name=f"{program.platform}_face", asks_for_device=program.platform == "app"

@@ -18,7 +18,7 @@ from models.consents import NoticeReading
 from models.enrollments import Enrollment
 from models.inbox import Notice
 from models.insured_persons import PayerBlock
-from models.orders import PaymentOrder
+from models.orders import OrderOrigin, PaymentOrder
 from models.payments import Payment
 from models.people import Person
 from providers.protocols import NewsKind, PaymentNews
@@ -26,6 +26,7 @@ from services import assessment, journal, orders
 from services.consents import give_consent, notice_texts
 from services.inbox import receive
 from services.insured_persons import add_self
+from services.outside_orders import OutsideOrder, place_outside
 from services.people import mask_name, parse_persons_number
 from services.settlement import settle
 
@@ -38,6 +39,8 @@ APP = "changzhou-hrss-app"
 WECHAT = "jiangsu-tax-wechat"
 ALIPAY = "jiangsu-tax-alipay"
 XINJIANG = "xinjiang-tax-wechat"
+DEBIT = "debit-icbc-320400"
+"""A way that is no phone's."""
 APP = "changzhou-hrss-app"
 AREAS = {"320400": "320402", "650000": "650102"}
 
@@ -235,14 +238,47 @@ class World:
         )
         return orders.place_order(self.ports, account=account, new=new, idempotency_key=key or uuid.uuid4().hex)
 
-    def paid_news(self, order: OrderView, *, notice: str = "N1", miniprogram: str = WECHAT, **more: Any) -> PaymentNews:
+    def outside_order(
+        self,
+        person: Person,
+        bills: list[ContributionBill],
+        *,
+        origin: OrderOrigin = OrderOrigin.DEBIT,
+        account: Account | None = None,
+        way: str = DEBIT,
+    ) -> Payment:
+        """What a bank was told to debit, or a window is to take."""
+        provider = self.ports.payments[way]
+        new = OutsideOrder(
+            origin=origin,
+            way=way,
+            channel=provider.channel,
+            merchant=provider.merchant,
+            person_id=person.id,
+            payer_account_id=account.id if account else None,
+            expires_at=self.ports.now() + timedelta(hours=1),
+        )
+        with self.ports.begin() as session:
+            held = session.scalars(
+                select(ContributionBill)
+                .where(ContributionBill.id.in_([bill.id for bill in bills]))
+                .order_by(ContributionBill.id)
+                .with_for_update()
+            ).all()
+            _, payment = place_outside(session, bills=held, new=new, who="debit", now=self.ports.now())
+            session.expunge_all()
+        return payment
+
+    def paid_news(
+        self, order: OrderView | Payment, *, notice: str = "N1", miniprogram: str = WECHAT, **more: Any
+    ) -> PaymentNews:
         """The provider's word that this order was paid."""
         given = {
             "notification_id": notice,
             "kind": NewsKind.PAID,
             "payment_no": order.payment_no,
             "provider_payment_no": f"P{order.payment_no}",
-            "amount_fen": order.total_fen,
+            "amount_fen": order.amount_fen if isinstance(order, Payment) else order.total_fen,
             "happened_at": self.ports.now(),
             **more,
         }

@@ -10,10 +10,11 @@ import uuid
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from config.rulebook import Region, Rulebook, TierChangePolicy, TierChangePolicyKind
 from models.applications import DocumentUpload
+from models.bills import ContributionBill
 from models.identity import IdentityVerification
 from providers.protocols import CardAnswer, CardVerdict, FaceVerdict, NameVerdict, ProviderRefused, ProviderUnreachable
 from services.probing import note_miss
@@ -1139,6 +1140,16 @@ def _(house: House) -> Ask:
 def _(house: House) -> Ask:
     ask = an_order_to_place(house)
     assert ask.send(house).status_code == 201
+    return ask
+
+
+@refused("place_order", "DEBIT_IN_FLIGHT")
+def _(house: House) -> Ask:
+    ask = an_order_to_place(house)
+    with house.ports.begin() as session:
+        bills = session.scalars(select(ContributionBill).where(ContributionBill.bill_no.in_(ask.given["bill_ids"]))).all()
+        session.expunge_all()
+    house.world.outside_order(ask.account.person, bills, account=ask.account)
     return ask
 
 

@@ -511,13 +511,17 @@ class House(RuleBasedStateMachine):
 
     @invariant()
     def clearing_holds_what_the_settled_news_say(self) -> None:
-        """Reckoned from the inbox by itself: each number of theirs once, less what went back, both ways of counting."""
+        """Reckoned from the inbox by itself: each number of theirs once, less what went back, both ways of counting.
+
+        Exact but for one case: of a sum told while a refund of ours was at the provider, only history tells whether it is in it.
+        """
         took: dict[tuple[str, str], int] = {}
-        under_way = {
+        ordered = {
             (merchant, number): fen
             for merchant, number, fen in self.world.rows(
-                "SELECT p.channel || ':' || p.merchant, p.provider_payment_no, sum(r.amount_fen)::bigint FROM payments p"
-                " JOIN refunds r ON r.payment_id = p.id WHERE r.state IN ('APPROVED', 'SENT', 'ABNORMAL') GROUP BY 1, 2"
+                "SELECT p.channel || ':' || p.merchant, p.provider_payment_no, coalesce(sum(r.amount_fen) FILTER"
+                " (WHERE r.state IN ('APPROVED', 'SENT', 'ABNORMAL')), 0)::bigint FROM payments p"
+                " JOIN refunds r ON r.payment_id = p.id WHERE r.origin = 'ORDERED' GROUP BY 1, 2"
             )
         }
         singles: dict[tuple[str, str, str], int] = {}
@@ -532,19 +536,23 @@ class House(RuleBasedStateMachine):
                 totals[merchant, number] = max(totals.get((merchant, number), 0), total_fen)
             elif kind == "REFUNDED":
                 singles[merchant, number, refund_no] = refund_fen
-        expected: dict[str, int] = {}
+        least: dict[str, int] = {}
+        most: dict[str, int] = {}
         for (merchant, number), fen in took.items():
             alone = sum(part for key, part in singles.items() if key[:2] == (merchant, number))
-            # Of a sum that they tell, a part may be one of ours that nobody told us about yet.
-            summed = totals.get((merchant, number), 0) - under_way.get((merchant, number), 0)
+            total = totals.get((merchant, number), 0)
+            back = gone = max(alone, total)
+            if total and (merchant, number) in ordered:
+                back, gone = max(alone, total - ordered[merchant, number]), alone + total
             account = f"clearing:{merchant}"
-            expected[account] = expected.get(account, 0) + fen - max(alone, summed)
+            least[account] = least.get(account, 0) + fen - min(gone, fen)
+            most[account] = most.get(account, 0) + fen - back
         with self.ports.begin() as session:
             held = journal.balances(session)
         clearing = {account: fen for account, fen in held.items() if account.startswith("clearing:")}
-        assert {account: fen for account, fen in clearing.items() if fen} == {
-            account: fen for account, fen in expected.items() if fen
-        }
+        assert clearing.keys() <= most.keys()
+        for account, fen in most.items():
+            assert least[account] <= clearing.get(account, 0) <= fen, account
         # What we hold for each merchant, we owe to somebody by name.
         assert sum(clearing.values()) == sum(fen for account, fen in held.items() if not account.startswith("clearing:"))
 

@@ -351,7 +351,8 @@ def upgrade() -> None:
         "payment_orders",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("order_no", sa.Text(), nullable=False),
-        sa.Column("payer_account_id", sa.Uuid(), nullable=False),
+        sa.Column("origin", sa.Text(), server_default="PHONE", nullable=False),
+        sa.Column("payer_account_id", sa.Uuid(), nullable=True),
         sa.Column("person_id", sa.Uuid(), nullable=False),
         sa.Column("is_strangers", sa.Boolean(), nullable=False),
         sa.Column("miniprogram", sa.Text(), nullable=False),
@@ -364,6 +365,12 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
             "state IN ('CREATED', 'PREPAY', 'UNKNOWN', 'PAID', 'CLOSED')", name=op.f("ck_payment_orders_state_known")
+        ),
+        sa.CheckConstraint(
+            "origin IN ('PHONE', 'DEBIT', 'POS', 'COUNTER', 'TAX')", name=op.f("ck_payment_orders_origin_known")
+        ),
+        sa.CheckConstraint(
+            "origin <> 'PHONE' OR payer_account_id IS NOT NULL", name=op.f("ck_payment_orders_phone_of_somebody")
         ),
         sa.CheckConstraint("total_fen > 0", name=op.f("ck_payment_orders_total_positive")),
         sa.ForeignKeyConstraint(

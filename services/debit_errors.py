@@ -1,0 +1,12 @@
+"""Refusals of whoever wants what a bank was told to debit."""
+
+from __future__ import annotations
+
+from services.errors import BusinessError, Kind
+
+
+class DebitInFlight(BusinessError):
+    code = "DEBIT_IN_FLIGHT"
+    kind = Kind.CONFLICT
+    title = "正在扣款中"
+    detail = "该月份已提交银行扣款，正在扣款中，请勿重复缴费；结果出来后会通知您，扣款未成功的可以再缴。"
