@@ -180,37 +180,26 @@ def list_bills(ports: Ports, *, account: Account, insured_person_id: uuid.UUID) 
     views = []
     for bill, enrollment in rows:
         region = ports.rulebook.region(bill.region)
-        record = records.get(bill.id)
+        record, month = records.get(bill.id), YearMonth.from_number(bill.coverage_month)
+        held_by = {"own": relation.is_self, "debited": bill.id in debited}
+        judged = payability(bill, enrollment, region=region, regions=regions, today=today, **held_by)
         views.append(
             BillView(
                 bill_no=bill.bill_no,
                 region=bill.region,
                 insurance_type=bill.insurance_type,
                 insurance_name=_insurance_name(region, bill),
-                coverage_month=str(YearMonth.from_number(bill.coverage_month)),
+                coverage_month=str(month),
                 kind=bill.kind,
                 reason=bill.reason,
-                due=due_date(
-                    region,
-                    pooling_area=enrollment.pooling_area,
-                    month=YearMonth.from_number(bill.coverage_month),
-                    kind=bill.kind,
-                ),
+                due=due_date(region, pooling_area=enrollment.pooling_area, month=month, kind=bill.kind),
                 amount_fen=bill.amount_fen,
                 account_part_fen=bill.account_part_fen,
                 pooling_part_fen=bill.pooling_part_fen,
                 base_fen=bill.base_fen,
                 tier=bill.tier,
                 state=bill.state,
-                payability=payability(
-                    bill,
-                    enrollment,
-                    region=region,
-                    regions=regions,
-                    today=today,
-                    own=relation.is_self,
-                    debited=bill.id in debited,
-                ),
+                payability=judged,
                 rule_id=bill.rule_id,
                 provisional=bill.provisional,
                 sample=bill.sample,

@@ -135,6 +135,9 @@ def begin_refund(session: Session, *, payment: Payment, refund: Refund, who: str
     expected = (BillState.PAID,) if through_provider else CONFIRMED
     if any(bill.state not in expected for bill in bills):
         raise RefundRoadChanged
+    left = came_in(session, payment) - _gone_or_going(session, payment)
+    if refund.amount_fen > left:
+        raise RefundTooLarge(left_fen=left)
     booking, refunding = _Booking(refund=refund, who=who, now=now), journal.refunding(refund.refund_no)
     for line in refund.lines:
         if line.bill_id is None and line.amount_fen > balance_of(session, line.from_account, payment):
@@ -230,6 +233,12 @@ def came_in(session: Session, payment: Payment) -> int:
         Transfer.payment_id == payment.id, Transfer.kind.in_(journal.ARRIVALS)
     )
     return int(session.scalar(arrived) or 0)
+
+
+def _gone_or_going(session: Session, payment: Payment) -> int:
+    """What went back by whatever road, ordered or only seen, and what was decided to go, in fen."""
+    is_out = Refund.state.not_in((RefundState.APPLIED, RefundState.REJECTED, RefundState.FAILED))
+    return int(session.scalar(select(func.sum(Refund.amount_fen)).where(Refund.payment_id == payment.id, is_out)) or 0)
 
 
 def own_account(payment: Payment) -> str:

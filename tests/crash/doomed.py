@@ -245,7 +245,7 @@ def no_disk(_descriptor: int) -> None:
 
 def play(scene: Scene, name: str, cast: dict[str, Any], death: Death | int | None) -> None:
     """The child's whole life. A number is the tick to die at, 0 none of them. One that survives leaves what it passed."""
-    from tests.crash import papers_and_sweeps, refund_stories  # noqa: F401 - theirs are among LASTING and STORIES
+    from tests.crash import agreement_stories, papers_and_sweeps, refund_stories  # noqa: F401 - theirs are among LASTING and STORIES
     from tests.crash.lasting import LASTING, WATCHED
     from tests.crash.stories import STORIES, Stage
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from services.agreement_asking import ask_about_agreements
 from services.bank_card_checks import end_silent_checks
 from services.counter_codes import expire_counter_checks
 from services.face_checks import expire_face_checks
@@ -21,7 +22,7 @@ from services.identity_asking import ask_face_checks
 from services.payments import ask_about_silence, close_stale
 from services.refund_sending import return_surplus, send_refunds
 from tests.architecture.reading import crash_points, functions
-from tests.crash import refund_stories  # noqa: F401 - its stories are STORIES'
+from tests.crash import agreement_stories, refund_stories  # noqa: F401 - their stories are STORIES'
 from tests.crash.bank import Bank
 from tests.crash.doomed import AFTER, BEFORE, Death, build
 from tests.crash.lasting import LASTING_MODULES
@@ -46,13 +47,13 @@ MONEY_PATH = (
     "counter",
     "review",
     "refund",
+    "agreement",
+    "withholding",
 )
 """How the modules begin that move money, or decide who may."""
 ELSEWHERE = {
     "audit_chain": "a block is one transaction, and the next run goes on after the last block",
     "payment_reminders": "a message and the row that says it was written are one transaction; the next sweep writes the rest",
-    "agreement_asking": "the asking and its try are written before the bank hears of it: after a kill the sweep asks again, and gives up in the end",
-    "withholding_agreements": "the agreement is written before the bank hears of it: after a kill the sweep asks, and pressing again tells the same",
     "applications": "each press is one transaction; what is read after it changes nothing, and pressing again tells the same",
     "joint_cases": "one transaction opens the case; what is read after it changes nothing, and pressing again tells the same",
     "payer_blocks": "the block is written first and stands alone; a stranger's open order lapses by itself",
@@ -110,13 +111,17 @@ def end_well(stage: Stage, name: str, afterwards: str) -> None:
             ask_face_checks(stage.ports)
             expire_face_checks(stage.ports)
             end_silent_checks(stage.ports)
+            ask_about_agreements(stage.ports)
             expire_counter_checks(stage.ports)
             return_surplus(stage.ports)
             send_refunds(stage.ports)
         stage.move(seconds=step.total_seconds())
-    # The counters close, and their codes with them.
-    stage.move(hours=9)
-    expire_counter_checks(stage.ports)
+    # The counters close, and their codes with them; the last questions about an agreement are asked, and it is given up.
+    for hours in (9, 7, 13):
+        stage.move(hours=hours)
+        expire_counter_checks(stage.ports)
+        ask_about_agreements(stage.ports)
+        end_silent_checks(stage.ports)
     send_refunds(stage.ports)
     # The very last notices arrive when everything is over, and change nothing any more.
     stage.hear()

@@ -35,6 +35,7 @@ FORGE.set_forkserver_preload(
     [
         "tests.crash.doomed",
         "tests.crash.stories",
+        "tests.crash.agreement_stories",
         "tests.crash.refund_stories",
         "tests.crash.lasting",
         "tests.crash.papers_and_sweeps",

@@ -78,6 +78,7 @@ NONE_OF_THESE: dict[str, str] = {
                         UNION ALL SELECT 'face_check', id::text, state FROM face_checks
                         UNION ALL SELECT 'bank_card_check', id::text, state FROM bank_card_checks
                         UNION ALL SELECT 'counter_check', id::text, state FROM counter_checks
+                        UNION ALL SELECT 'withholding_agreement', id::text, state FROM withholding_agreements
                         UNION ALL SELECT 'refund', id::text, state FROM refunds
                         UNION ALL SELECT 'enrollment', id::text, state FROM enrollments
                         UNION ALL SELECT 'enrollment_application', id::text, state FROM enrollment_applications
@@ -102,8 +103,14 @@ NONE_OF_THESE: dict[str, str] = {
     "one press of a button made two orders": """
         SELECT payer_account_id FROM idempotency_keys k JOIN payment_orders o ON o.order_no = k.result_id GROUP BY 1, k.key HAVING count(*) > 1""",
     "an order that no key remembers": """
-        SELECT order_no FROM payment_orders WHERE order_no NOT IN (SELECT result_id FROM idempotency_keys)""",
+        SELECT order_no FROM payment_orders WHERE origin = 'PHONE' AND order_no NOT IN (SELECT result_id FROM idempotency_keys)""",
     "a face check is still open": "SELECT id FROM face_checks WHERE state IN ('CREATED', 'PENDING')",
+    "an agreement waits for its bank for ever": "SELECT agreement_no FROM withholding_agreements WHERE next_ask_at IS NOT NULL",
+    "a phone that the bank knows outlived its question": """
+        SELECT agreement_no FROM withholding_agreements WHERE state <> 'PENDING_VERIFY' AND phone_sealed IS NOT NULL""",
+    "an agreement that no key remembers": """
+        SELECT agreement_no FROM withholding_agreements
+        WHERE account_id IS NOT NULL AND id::text NOT IN (SELECT result_id FROM idempotency_keys)""",
     "a bank card check is still open": "SELECT id FROM bank_card_checks WHERE state = 'CREATED'",
     "a code for the counter has lapsed and is open": """
         SELECT id FROM counter_checks WHERE state IN ('OPEN', 'ATTESTED')""",

@@ -448,6 +448,21 @@ def test_a_no_on_the_treasurys_road_leaves_everything_as_it_was(world, ports, st
     assert apply_for_refund(ports, wish=wish(order, *bill_nos(world, order)), who=FIRST)
 
 
+def test_a_month_whose_money_the_provider_was_seen_to_send_back_is_not_sent_back_again(world, ports):
+    _, order = world.order()
+    world.hear(world.paid_news(order))
+    seen = world.paid_news(order, notice="N2", kind=NewsKind.REFUNDED)
+    world.hear(replace(seen, refund_no="AT-THE-PLATFORM", provider_refund_no="PR1", refund_fen=order.total_fen))
+    world.settle()
+    number = apply_for_refund(ports, wish=wish(order, *bill_nos(world, order)), who=FIRST)
+
+    with pytest.raises(RefundTooLarge):
+        decide_refund(ports, refund_no=number, approve=True, words=WHY, who=SECOND)
+
+    assert world.bill_states() == ["PAID"]
+    assert ports.payments[WECHAT].asked("refund") == []
+
+
 # Money that settled nothing.
 
 
