@@ -188,6 +188,43 @@ class Merchant(_Entry):
     response_key: str | None = None
 
 
+class BankSftp(_Entry):
+    """A bank's SFTP server."""
+
+    host: str = Field(min_length=1)
+    port: int = Field(22, gt=0, lt=65536)
+    username: str = Field(min_length=1)
+    private_key_file: str
+    """Our key for it (OpenSSH)."""
+    host_key_files: tuple[str, ...] = Field(min_length=1)
+    """The bank's own keys (OpenSSH): got from the bank, never from the first connection. Several while it changes them."""
+    root: str = ""
+    """The folder there in which `out` and `in` lie."""
+
+
+class BankLink(_Entry):
+    """One unit of ours at one bank, which debits agreements of one collection authority by file (docs/reference/bank-files.md)."""
+
+    bank: str = Field(pattern="^[A-Z][A-Z0-9_]{1,39}$")
+    """The bank's code in the region's `banks.yaml`: whose agreements it debits."""
+    authority: str
+    unit: str = Field(pattern="^[0-9A-Za-z]{1,10}$")
+    """Our number at the bank (单位编号)."""
+    contract: str = Field(pattern="^[0-9A-Za-z]{1,16}$")
+    """The number of our contract with it (协议编号)."""
+    layout: str = Field(pattern="^(delimited|fixed)$")
+    """Its columns: `delimited` or `fixed`."""
+    flag: str = Field("SHA256", pattern="^(SHA256|SM3)$")
+    """What its flag files are reckoned with."""
+    line_limit_fen: int | None = Field(None, gt=0)
+    """The most that it debits in one line; none: no limit."""
+    most_lines: int = Field(5000, gt=0, le=99999)
+    """The most lines of one file."""
+    folder: str | None = None
+    """A folder with `out` and `in`, such as the front-end machine's; below the state folder unless it is a whole path. Unset, as `sftp`: `banks/` and the link's code."""
+    sftp: BankSftp | None = None
+
+
 class Aliyun(_Entry):
     """Alibaba Cloud: names, phones, bank cards, faces in the app, SMS."""
 
@@ -208,6 +245,8 @@ class Partners(_Entry):
 
     miniprograms: dict[str, Miniprogram]
     merchants: dict[str, Merchant]
+    banks: dict[str, BankLink] = Field(default_factory=dict)
+    """By a code of ours, which stands in orders for ever."""
     aliyun: Aliyun
 
 
@@ -227,6 +266,7 @@ def load_partners(path: Path) -> Partners:
         for code, program in partners.miniprograms.items()
         if program.merchant is not None and program.merchant not in partners.merchants
     ]
+    faults += [f"{path.name}: banks.{fault}" for fault in _bank_faults(partners)]
     faults += [
         f"{path.name}: miniprograms.{code}: an app signs people in by SMS; aliyun.{missing}"
         for code, program in partners.miniprograms.items()
@@ -236,6 +276,22 @@ def load_partners(path: Path) -> Partners:
     if faults:
         raise SettingsFault("\n".join(faults))
     return partners
+
+
+def _bank_faults(partners: Partners) -> list[str]:
+    """Codes that mean two things, and units that are two."""
+    links = partners.banks
+    faults = [f"{code}: a mini-program has this code; such as debit-{code}" for code in links if code in partners.miniprograms]
+    faults += [
+        f"{code}: name a folder or an sftp server, not both" for code, link in links.items() if link.folder and link.sftp
+    ]
+    units: dict[str, str] = {}
+    for code, link in links.items():
+        for said in (f"unit {link.unit}", f"bank {link.bank} of {link.authority}"):
+            other = units.setdefault(said, code)
+            if other != code:
+                faults.append(f"{code}: {said} is {other}'s already")
+    return faults
 
 
 def _sms_faults(aliyun: Aliyun) -> list[str]:

@@ -25,7 +25,7 @@ import services.printout_errors  # noqa: F401 - all: refusals stand in the list 
 from config import settings as settings_module
 from config.retention import load_retention
 from config.rulebook import load_rulebook
-from config.settings import HOME, Aliyun, Merchant, Miniprogram, Settings, SettingsFault, load_settings
+from config.settings import HOME, Aliyun, BankLink, BankSftp, Merchant, Miniprogram, Settings, SettingsFault, load_settings
 from jobs.commands import COMMANDS
 from miniprogram_api.errors import DOOR_CODES, STATUS
 from models import (
@@ -118,6 +118,9 @@ KEYS = {
     "private_key_file": "WeChat Pay: the merchant's private key (PEM).",
     "certificate_serial": "WeChat Pay: serial of the merchant's certificate.",
     "apiv3_key_file": "WeChat Pay: the APIv3 key, 32 bytes.",
+    "host": "Its name or address.",
+    "port": "Its port; 22.",
+    "username": "Who we are there.",
     "response_key": "WeChat Pay: the serial among `platform_keys` that we ask answers to be signed with.",
     "access_key_id_file": "Alibaba Cloud: the access key's id.",
     "access_key_secret_file": "Alibaba Cloud: the access key's secret.",
@@ -226,12 +229,18 @@ def settings_page() -> str:
         f"So does production where it would have to guess:\n\n```text\n{refused}\n```",
         "## The mini-programs file",
         (
-            "`CANBAO_MINIPROGRAMS_FILE` names a YAML file with three keys. "
+            "`CANBAO_MINIPROGRAMS_FILE` names a YAML file with four keys. "
             "[`config/miniprograms.sandbox.yaml`](../../config/miniprograms.sandbox.yaml) is a whole example. "
             "Values of keys that end in `_file`, and those of `platform_keys`, are names inside `CANBAO_SECRETS_DIR`."
         ),
     ]
-    for key, model in (("miniprograms", Miniprogram), ("merchants", Merchant), ("aliyun", Aliyun)):
+    for key, model in (
+        ("miniprograms", Miniprogram),
+        ("merchants", Merchant),
+        ("banks", BankLink),
+        ("banks.….sftp", BankSftp),
+        ("aliyun", Aliyun),
+    ):
         said = sayings(settings_module, model.__name__)
         rows = [
             (f"`{name}`", "yes" if field.is_required() else "no", said.get(name, ""))

@@ -19,6 +19,7 @@ from providers.aliyun.face import AliyunFace
 from providers.aliyun.identity import AliyunCards, AliyunNames
 from providers.aliyun.line import AliyunLine
 from providers.aliyun.sms import AliyunSms
+from providers.banks.build import build_banks
 from providers.http import Line
 from providers.keys import (
     load_aes_key,
@@ -38,6 +39,7 @@ from providers.wechat.signing import Signer, Verifier
 
 if TYPE_CHECKING:
     from config.settings import Miniprogram, Partners, Settings
+    from providers.bank_files import DebitProvider
     from providers.bills import BillProvider
     from providers.protocols import (
         CardProvider,
@@ -57,6 +59,7 @@ class Adapters:
 
     logins: dict[str, LoginProvider]
     payments: dict[str, PaymentProvider]
+    debit_banks: dict[str, DebitProvider]
     faces: dict[str, FaceProvider]
     messengers: dict[str, MessageProvider]
     message_events: dict[str, MessageEventProvider]
@@ -101,9 +104,11 @@ def build_adapters(settings: Settings, partners: Partners) -> Adapters:
                 callback_url=f"{settings.public_url}/webhooks/identity/aliyun",
                 callback_token=secret(settings, partners.aliyun.face_callback_token_file),
             )
+    debit_banks, bank_money = build_banks(settings, partners)
     return Adapters(
         logins=logins,
-        payments=payments,
+        payments=payments | bank_money,
+        debit_banks=debit_banks,
         faces=faces,
         messengers=messengers,
         message_events=message_events,

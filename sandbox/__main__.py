@@ -26,6 +26,7 @@ def read_arguments() -> argparse.Namespace:
     serving.add_argument("--canbao-url", default="http://127.0.0.1:8000")
     serving.add_argument("--letterbox-url", default="http://127.0.0.1:8001")
     serving.add_argument("--notice-time-scale", type=float, default=1.0, help="1 is the providers' own patience")
+    serving.add_argument("--banks-folder", type=Path, help="where bank files lie; unset: banks/ beside the home folder")
     serving.add_argument("--know-everyone", action="store_true", help="unknown people match whatever is asked of them")
     return parser.parse_args()
 
@@ -37,6 +38,7 @@ def serve(wanted: argparse.Namespace) -> None:
         canbao_url=wanted.canbao_url,
         letterbox_url=wanted.letterbox_url,
         know_everyone=wanted.know_everyone,
+        banks_folder=wanted.banks_folder,
     )
     server = SandboxServer(wanted.host, wanted.port, app)
     stop = threading.Event()

@@ -16,6 +16,7 @@ from sandbox import (
     alipay_words,
     aliyun,
     aliyun_actions,
+    bank_control,
     books,
     control,
     control_state,
@@ -28,6 +29,7 @@ from sandbox import (
     wechat_pay_words,
     wechat_push,
 )
+from sandbox.banks import Banks
 from sandbox.core import Core
 from sandbox.keys import load_keys
 from sandbox.notices import Courier
@@ -50,8 +52,12 @@ def create_sandbox(
     canbao_url: str = "http://127.0.0.1:8000",
     letterbox_url: str = "http://127.0.0.1:8001",
     know_everyone: bool = False,
+    banks_folder: Path | None = None,
 ) -> Flask:
-    """Open the sandbox that lives in this folder, making it if need be, and set its couriers going."""
+    """Open the sandbox that lives in this folder, making it if need be, and set its couriers going.
+
+    `banks_folder`: where Canbao and the banks leave files for each other; beside this folder, unless told otherwise.
+    """
     store = Store(home)
     courier = Courier(store, clock=clock, time_scale=notice_time_scale)
     core = Core(
@@ -59,6 +65,7 @@ def create_sandbox(
         keys=load_keys(home, WORLD),
         store=store,
         courier=courier,
+        banks=Banks(store=store, folder=banks_folder or home.parent / "banks", units=WORLD.bank_units, clock=clock),
         clock=clock,
         canbao_url=canbao_url.rstrip("/"),
         letterbox_url=letterbox_url.rstrip("/"),
@@ -87,6 +94,7 @@ def create_sandbox(
         control_state,
         wechat_push,
         phones,
+        bank_control,
         books,
     ):
         app.register_blueprint(make.blueprint(core))

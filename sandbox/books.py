@@ -20,7 +20,7 @@ TIMEOUT_SECONDS = 3
 def compare(core: Core) -> Told:
     """Canbao's clearing accounts beside what the providers really hold."""
     held = {f"wechat_pay:{mchid}": 0 for mchid in core.world.wechat_merchants}
-    held |= {f"alipay:{seller}": 0 for seller in core.world.sellers} | orders.money(core.store)
+    held |= {f"alipay:{seller}": 0 for seller in core.world.sellers} | core.banks.money() | orders.money(core.store)
     try:
         with requests.Session() as session:
             session.trust_env = False

@@ -56,6 +56,7 @@ def state(core: Core, limit: int) -> dict[str, Any]:
         "orders_total": total["n"] if total else 0,
         "money": {f"wechat_pay:{mchid}": 0 for mchid in core.world.wechat_merchants}
         | {f"alipay:{seller}": 0 for seller in core.world.sellers}
+        | core.banks.money()
         | orders.money(core.store),
         "pending_notices": notices.pending(core.store),
         "probes": notices.probes(core.store),

@@ -7,11 +7,15 @@ import secrets
 import string
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sandbox.keys import Keys
 from sandbox.notices import Courier
 from sandbox.store import Store
 from sandbox.world import World
+
+if TYPE_CHECKING:
+    from sandbox.banks import Banks
 
 BEIJING = dt.timezone(dt.timedelta(hours=8))
 DIGITS = string.digits
@@ -26,6 +30,7 @@ class Core:
     keys: Keys
     store: Store
     courier: Courier
+    banks: Banks
     clock: Callable[[], float]
     canbao_url: str
     letterbox_url: str

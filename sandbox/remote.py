@@ -130,6 +130,21 @@ class Sandbox:
         """
         self._ask("POST", "/subscriptions", {"subject": subject, "choices": choices, "where": where, "written": written})
 
+    def banks_work(self, unit: str | None = None, *, file_fault: str | None = None) -> Told:
+        """Let the banks (or one unit's) work through their folders now: {taken, refused, written}."""
+        return self._ask("POST", "/banks/work", {"unit": unit, "file_fault": file_fault})
+
+    def bank_account(self, card: str, *, state: str = "", balance_fen: int | None = None) -> None:
+        """From now on this card answers so; without either it is well again."""
+        self._ask("POST", "/banks/accounts", {"card": card, "state": state, "balance_fen": balance_fen})
+
+    def banks_misbehave_at_random(self, *, seed: str, rate: float) -> None:
+        self._ask("POST", "/banks/random", {"seed": seed, "rate": rate})
+
+    def bank_lines(self, unit: str | None = None) -> list[Told]:
+        """What the banks' own ledger says of each debit."""
+        return list(self._ask("GET", "/banks/lines" if unit is None else f"/banks/lines?unit={unit}")["lines"])
+
     def make_bills_at_once(self, *, wanted: bool = True) -> None:
         """Let a day's bill be asked for before the next morning."""
         self._ask("POST", "/bills-at-once", {"wanted": wanted})

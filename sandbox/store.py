@@ -65,11 +65,23 @@ CREATE TABLE IF NOT EXISTS message_quotas (
     subject TEXT NOT NULL, template TEXT NOT NULL, left INTEGER NOT NULL, PRIMARY KEY (subject, template));
 CREATE TABLE IF NOT EXISTS bill_files (
     token TEXT PRIMARY KEY, merchant TEXT NOT NULL, content BLOB NOT NULL, expires_at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS bank_accounts (card TEXT PRIMARY KEY, state TEXT NOT NULL, balance_fen INTEGER);
+CREATE TABLE IF NOT EXISTS bank_lines (
+    unit TEXT NOT NULL, date TEXT NOT NULL, batch INTEGER NOT NULL, seq INTEGER NOT NULL, memo TEXT NOT NULL, card TEXT NOT NULL,
+    amount_fen INTEGER NOT NULL, code TEXT NOT NULL, taken INTEGER NOT NULL, serial TEXT NOT NULL, booked_on TEXT NOT NULL,
+    told INTEGER NOT NULL, PRIMARY KEY (unit, date, batch, seq));
+CREATE INDEX IF NOT EXISTS bank_lines_untold ON bank_lines (unit) WHERE told = 0;
+CREATE TABLE IF NOT EXISTS bank_parts (
+    unit TEXT NOT NULL, date TEXT NOT NULL, batch INTEGER NOT NULL, part INTEGER NOT NULL, PRIMARY KEY (unit, date, batch));
+CREATE TABLE IF NOT EXISTS bank_payouts (
+    refund_no TEXT PRIMARY KEY, unit TEXT NOT NULL, paid_serial TEXT NOT NULL, memo TEXT NOT NULL, amount_fen INTEGER NOT NULL,
+    code TEXT NOT NULL, booked_on TEXT NOT NULL, told INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 TABLES = [
     *("users", "codes", "tokens", "people", "orders", "prepays", "refunds", "notices", "faults"),
-    *("random_faults_spent", "faces", "messages", "message_quotas", "bill_files", "settings"),
+    *("random_faults_spent", "faces", "messages", "message_quotas", "bill_files"),
+    *("bank_accounts", "bank_lines", "bank_parts", "bank_payouts", "settings"),
 ]
 
 Db = sqlite3.Connection

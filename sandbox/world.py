@@ -32,16 +32,38 @@ class WeChatMerchant:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BankUnit:
+    """One unit of Canbao's at one bank that debits by file; `way` is the folder's name, which Canbao's partners file carries too."""
+
+    unit: str
+    contract: str
+    way: str
+    layout: Literal["delimited", "fixed"]
+    flag: Literal["SHA256", "SM3"] = "SHA256"
+
+
+@dataclass(frozen=True, kw_only=True)
 class World:
     """Everything the providers know before the first request."""
 
     apps: dict[str, App]
     wechat_merchants: dict[str, WeChatMerchant]
     sellers: tuple[str, ...]
+    bank_units: dict[str, BankUnit]
+    """By unit number."""
 
     def app_of_merchant(self, merchant: str) -> App | None:
         """Return the first app bound to the merchant: where a stray payment pretends to come from."""
         return next((app for app in self.apps.values() if app.merchant == merchant), None)
+
+
+def _units(place: str, *banks: tuple[str, Literal["delimited", "fixed"], Literal["SHA256", "SM3"]]) -> dict[str, BankUnit]:
+    """The units of one collection authority, numbered from 1 after the place."""
+    made = {}
+    for number, (bank, layout, flag) in enumerate(banks, 1):
+        unit = f"{place}{number:03d}"
+        made[unit] = BankUnit(unit=unit, contract=f"DK{unit}", way=f"debit-{bank}-{place}", layout=layout, flag=flag)
+    return made
 
 
 def _by_id(*apps: App) -> dict[str, App]:
@@ -85,4 +107,24 @@ WORLD = World(
         ),
     },
     sellers=("2088003204000001",),
+    bank_units=_units(
+        "320400",
+        ("boc", "delimited", "SHA256"),
+        ("abc", "delimited", "SHA256"),
+        ("icbc", "fixed", "SHA256"),
+        ("ccb", "fixed", "SM3"),
+        ("bocom", "delimited", "SM3"),
+        ("jsb", "delimited", "SHA256"),
+        ("jnb", "fixed", "SM3"),
+        ("psbc", "delimited", "SHA256"),
+    )
+    | _units(
+        "650000",
+        ("icbc", "fixed", "SHA256"),
+        ("abc", "delimited", "SHA256"),
+        ("boc", "delimited", "SHA256"),
+        ("ccb", "fixed", "SM3"),
+        ("bocom", "delimited", "SM3"),
+        ("psbc", "delimited", "SHA256"),
+    ),
 )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from config.rulebook import Capability, Region, Rulebook
     from config.seals import Seals
     from config.settings import Merchant, Miniprogram, Partners
+    from providers.bank_files import DebitProvider
     from providers.bills import BillProvider
     from providers.protocols import (
         CardProvider,
@@ -50,7 +51,7 @@ class Ports:
     rulebook: Rulebook
     partners: Partners
     logins: Mapping[str, LoginProvider]
-    """By mini-program code, as the next three."""
+    """By mini-program code, as the next three; payments also by the code of any other way."""
     payments: Mapping[str, PaymentProvider]
     faces: Mapping[str, FaceProvider]
     messengers: Mapping[str, MessageProvider]
@@ -63,6 +64,8 @@ class Ports:
     documents: DocumentProvider
     daily_bills: Mapping[str, BillProvider] = field(default_factory=dict)
     """By merchant account, `{channel}:{merchant}`."""
+    debit_banks: Mapping[str, DebitProvider] = field(default_factory=dict)
+    """By the code of the way, as in `payments`."""
     scanner: ScanProvider | None = None
     """None: no scanner is configured, and pictures come in unscanned."""
     web_url: str = "http://127.0.0.1:8000"

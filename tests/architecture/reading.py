@@ -21,7 +21,7 @@ SERVICES = HOME / "services"
 
 LOOKING_UP = frozenset({"get", "items", "values", "keys", "__getitem__"})
 """Calls on a mapping of providers that give a provider and ask it nothing."""
-NO_CALL = frozenset({"freeze", "launch", "open_notice", "knows", "template_of", "echo", "open_event"})
+NO_CALL = frozenset({"freeze", "launch", "open_notice", "knows", "template_of", "echo", "open_event", "faults_of"})
 """Verbs of an adapter that never leave the machine (providers/protocols.py says so)."""
 DATA = frozenset({"channel", "merchant", "name"})
 """What an adapter has and does not do."""
