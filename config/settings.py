@@ -79,6 +79,7 @@ class Settings(BaseModel):
         None, description="A font with Chinese characters for the mark on pictures; unset: one of the usual, or Latin letters."
     )
     aliyun_sms_url: str = Field("https://dysmsapi.aliyuncs.com", description="Alibaba Cloud SMS.")
+    unionpay_url: str = Field("https://gateway.95516.com", description="UnionPay's gateway, for cards at the POS of a window.")
 
     @property
     def in_production(self) -> bool:
@@ -240,6 +241,27 @@ class Aliyun(_Entry):
     """Our template key → their TemplateCode."""
 
 
+class Pos(_Entry):
+    """UnionPay cards at the POS of a region's windows, by the code of this way to pay, such as `pos-changzhou`."""
+
+    title: str
+    region: str
+    authority: str
+    """The collection authority whose bills it takes, as in the region's `region.yaml`."""
+    merchant: str = Field(pattern="^[0-9A-Za-z]{15}$")
+    """UnionPay's number of the merchant (merId), 15 characters."""
+    private_key_file: str
+    """The merchant's private key (PEM)."""
+    certificate_id: str = Field(pattern="^[0-9]{1,40}$")
+    """Serial number of the merchant's certificate, in decimal (certId)."""
+    root_certificate_file: str
+    """UnionPay's root certificate, pinned."""
+    middle_certificate_file: str
+    """UnionPay's middle certificate, pinned."""
+    certificate_name: str = "中国银联股份有限公司"
+    """Whom the certificate that signs is made for: the third part of its common name, cut at `@`."""
+
+
 class Partners(_Entry):
     """Who we are to the platforms: the content of CANBAO_MINIPROGRAMS_FILE."""
 
@@ -248,6 +270,7 @@ class Partners(_Entry):
     banks: dict[str, BankLink] = Field(default_factory=dict)
     """By a code of ours, which stands in orders for ever."""
     aliyun: Aliyun
+    pos: dict[str, Pos] = Field(default_factory=dict)
 
 
 def load_partners(path: Path) -> Partners:

@@ -29,7 +29,7 @@ DONE: Final = {
 
 def to_confirm(ports: Ports, staff: StaffView) -> list[AttestedView]:
     """What waits for a second person within their scope, and was not attested by themselves."""
-    mine = {site for site, _ in _sites(ports, staff)}
+    mine = {site for site, _ in my_sites(ports, staff)}
     return [each for each in counter_checks.list_attested(ports) if each.site in mine and each.attested_by != staff.who]
 
 
@@ -100,10 +100,10 @@ def decide() -> Any:
 
 
 def _my_sites() -> set[str]:
-    return {site for site, _ in _sites(ports(), me())}
+    return {site for site, _ in my_sites(ports(), me())}
 
 
-def _sites(ports: Ports, staff: StaffView) -> list[tuple[str, str]]:
+def my_sites(ports: Ports, staff: StaffView) -> list[tuple[str, str]]:
     """Code and words of every agency within their scope."""
     return [
         (agency.code, f"{region.name} · {agency.title}")
@@ -114,4 +114,4 @@ def _sites(ports: Ports, staff: StaffView) -> list[tuple[str, str]]:
 
 
 def _choices() -> dict[str, Any]:
-    return {"sites": _sites(ports(), me()), "documents": words.DOCUMENTS}
+    return {"sites": my_sites(ports(), me()), "documents": words.DOCUMENTS}

@@ -11,7 +11,7 @@ from flask import Response, g, request
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import NotFound
 
-from console import audit, counter, errors, home, reviews, signing_in, staff, words
+from console import audit, counter, counter_orders, counter_words, errors, home, reviews, signing_in, staff, words
 from console.pages import NAVIGATION, blueprint, form_token, is_production, navigation_of, ports, set_cookie
 from services.staff import scope_name
 from services.staff_sessions import IDLE_AFTER
@@ -19,7 +19,7 @@ from services.staff_sessions import IDLE_AFTER
 if TYPE_CHECKING:
     from flask import Flask
 
-NOUNS: Final = (signing_in, home, reviews, counter, staff, audit)
+NOUNS: Final = (signing_in, home, reviews, counter, counter_orders, staff, audit)
 """Imported for the pages that they declare; in the order of the head."""
 NAVIGATION.sort(key=lambda entry: [noun.__name__ for noun in NOUNS].index(entry.noun))
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -78,6 +78,7 @@ def of_every_page() -> dict[str, Any]:
         "navigation": navigation_of(staff_here.roles) if staff_here else [],
         "request_id": g.get("request_id", "-"),
         "words": words,
+        "counter_words": counter_words,
         "scope_name": lambda scope: scope_name(ports(), scope),
         "refusal": None,
         "section": f"console.{g.get('section', '')}",

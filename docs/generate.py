@@ -25,7 +25,7 @@ import services.printout_errors  # noqa: F401 - all: refusals stand in the list 
 from config import settings as settings_module
 from config.retention import load_retention
 from config.rulebook import load_rulebook
-from config.settings import HOME, Aliyun, BankLink, BankSftp, Merchant, Miniprogram, Settings, SettingsFault, load_settings
+from config.settings import HOME, Aliyun, BankLink, BankSftp, Merchant, Miniprogram, Pos, Settings, SettingsFault, load_settings
 from jobs.commands import COMMANDS
 from miniprogram_api.errors import DOOR_CODES, STATUS
 from models import (
@@ -77,6 +77,7 @@ CHINESE = {
     "Alipay gateway.": "支付宝网关。",
     "Alibaba Cloud identity checks.": "阿里云身份核验。",
     "Alibaba Cloud SMS.": "阿里云短信。",
+    "UnionPay's gateway, for cards at the POS of a window.": "银联网关，用于窗口POS刷卡。",
     "Where sealed pictures lie: file:///…, or s3://bucket/folder with the extra s3; unset: documents/ in the state folder.": "加密照片的存放处：file:///…，或 s3://桶/目录（需安装 s3 附加依赖）；不设则放在状态目录的 documents/ 下。",
     "ClamAV's daemon, as tcp://127.0.0.1:3310 or unix:///run/clamav/clamd.ctl; unset: nothing is scanned.": "ClamAV 守护进程，写作 tcp://127.0.0.1:3310 或 unix:///run/clamav/clamd.ctl；不设则不查病毒。",
     "A font with Chinese characters for the mark on pictures; unset: one of the usual, or Latin letters.": "照片水印所用的中文字体文件；不设则用本机常见字体，没有时用拉丁字母。",
@@ -229,7 +230,7 @@ def settings_page() -> str:
         f"So does production where it would have to guess:\n\n```text\n{refused}\n```",
         "## The mini-programs file",
         (
-            "`CANBAO_MINIPROGRAMS_FILE` names a YAML file with four keys. "
+            "`CANBAO_MINIPROGRAMS_FILE` names a YAML file with these keys, of which miniprograms, merchants and aliyun are needed. "
             "[`config/miniprograms.sandbox.yaml`](../../config/miniprograms.sandbox.yaml) is a whole example. "
             "Values of keys that end in `_file`, and those of `platform_keys`, are names inside `CANBAO_SECRETS_DIR`."
         ),
@@ -239,6 +240,7 @@ def settings_page() -> str:
         ("merchants", Merchant),
         ("banks", BankLink),
         ("banks.….sftp", BankSftp),
+        ("pos", Pos),
         ("aliyun", Aliyun),
     ):
         said = sayings(settings_module, model.__name__)

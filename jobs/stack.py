@@ -78,6 +78,7 @@ class Stack:
             "CANBAO_SECRETS_DIR": str(self.state_dir / "secrets"),
             "CANBAO_WECHAT_API_URL": f"{sandbox}/wechat-api",
             "CANBAO_WECHAT_PAY_URL": sandbox,
+            "CANBAO_UNIONPAY_URL": sandbox,
             "CANBAO_ALIPAY_GATEWAY_URL": f"{sandbox}/gateway.do",
             "CANBAO_ALIYUN_IDENTITY_URL": sandbox,
             "CANBAO_ALIYUN_SMS_URL": sandbox,

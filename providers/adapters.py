@@ -29,6 +29,7 @@ from providers.keys import (
     load_public_key_or_certificate,
     refuse_our_own,
 )
+from providers.unionpay.build import build_pos
 from providers.wechat.bills import WeChatBills
 from providers.wechat.face import WeChatFace
 from providers.wechat.login import WeChatLogin
@@ -105,6 +106,7 @@ def build_adapters(settings: Settings, partners: Partners) -> Adapters:
                 callback_token=secret(settings, partners.aliyun.face_callback_token_file),
             )
     debit_banks, bank_money = build_banks(settings, partners)
+    payments |= build_pos(settings, partners)
     return Adapters(
         logins=logins,
         payments=payments | bank_money,

@@ -136,6 +136,8 @@ class RefundOrder:
     refund_fen: int
     total_fen: int
     """What the payment was for, as they have it."""
+    ordered_at: datetime
+    """When it was decided: UnionPay knows each of its transactions by number and moment."""
     reason: str
     """A few words that the payer reads."""
 

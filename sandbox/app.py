@@ -22,6 +22,9 @@ from sandbox import (
     control_state,
     page,
     phones,
+    pos,
+    unionpay,
+    unionpay_words,
     wechat_face,
     wechat_open,
     wechat_pay,
@@ -75,6 +78,7 @@ def create_sandbox(
     courier.teach("aliyun_face", aliyun_actions.callback_writer(core))
     courier.teach("wechat_messages", wechat_push.writer(core))
     courier.teach("alipay", alipay_words.notice_sealer(core))
+    courier.teach("unionpay_pos", unionpay_words.notice_sealer(core))
     app = Flask("sandbox", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.extensions[EXTENSION] = core
@@ -95,6 +99,8 @@ def create_sandbox(
         wechat_push,
         phones,
         bank_control,
+        unionpay,
+        pos,
         books,
     ):
         app.register_blueprint(make.blueprint(core))

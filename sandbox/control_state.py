@@ -57,6 +57,7 @@ def state(core: Core, limit: int) -> dict[str, Any]:
         "money": {f"wechat_pay:{mchid}": 0 for mchid in core.world.wechat_merchants}
         | {f"alipay:{seller}": 0 for seller in core.world.sellers}
         | core.banks.money()
+        | {f"unionpay_pos:{mer_id}": 0 for mer_id in core.world.unionpay_merchants}
         | orders.money(core.store),
         "pending_notices": notices.pending(core.store),
         "probes": notices.probes(core.store),

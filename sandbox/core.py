@@ -54,6 +54,11 @@ def day(at: float) -> str:
     return dt.datetime.fromtimestamp(at, BEIJING).strftime("%Y%m%d")
 
 
+def compact_clock(at: float) -> str:
+    """Write an instant as UnionPay does: Beijing's wall clock in fourteen digits."""
+    return dt.datetime.fromtimestamp(int(at), BEIJING).strftime("%Y%m%d%H%M%S")
+
+
 def read_rfc3339(text: str) -> float | None:
     """Read an instant with its offset; without one it means nothing."""
     try:

@@ -28,6 +28,7 @@ PAYMENT_FAULTS = frozenset(
         "closed_notice",
         "gbk",
         "certificate_key",
+        "wrong_chain",
     }
 )
 """These bend what follows a payment: they are looked up once, when the payer pays."""
@@ -45,7 +46,8 @@ TOKEN_FAULTS = frozenset({"token_expired_once", "token_expired_forever"})
 WECHAT_ANSWER = ANY_ANSWER | {"system_busy"}
 WECHAT_PAY_ANSWER = ANY_ANSWER | {"signtest_response", "bad_signature_response", "brace_in_string"}
 ALIPAY_ANSWER = ANY_ANSWER | {"gbk_error", "brace_in_string", "code_20000", "system_busy", "bad_signature_response"}
-RESPONSE_FAULTS = WECHAT_ANSWER | TOKEN_FAULTS | WECHAT_PAY_ANSWER | ALIPAY_ANSWER
+UNIONPAY_ANSWER = ANY_ANSWER | {"in_doubt", "bad_signature_response"}
+RESPONSE_FAULTS = WECHAT_ANSWER | TOKEN_FAULTS | WECHAT_PAY_ANSWER | ALIPAY_ANSWER | UNIONPAY_ANSWER
 """These bend the answer to one request of the merchant; each door looks up, and uses up, only those it can play."""
 
 KNOWN = PAYMENT_FAULTS | REFUND_FAULTS | FACE_FAULTS | PUSH_FAULTS | RESPONSE_FAULTS

@@ -71,6 +71,19 @@ class PushKeys:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UnionPayKeys:
+    """UnionPay's chain, what it signs with, a stranger's certificate of the same name, and each merchant's public key."""
+
+    root_pem: str
+    middle_pem: str
+    sign_key: rsa.RSAPrivateKey
+    sign_pem: str
+    stranger_key: rsa.RSAPrivateKey
+    stranger_pem: str
+    merchants: dict[str, rsa.RSAPublicKey]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Keys:
     """The providers' side of every secret."""
 
@@ -78,6 +91,7 @@ class Keys:
     pushes: dict[str, PushKeys]
     wechat_pay: dict[str, MerchantKeys]
     alipay: dict[str, AlipayKeys]
+    unionpay: UnionPayKeys
     aliyun_access_key_id: str
     aliyun_access_key_secret: str = field(repr=False)
     aliyun_callback_token: str = field(repr=False)
@@ -124,6 +138,15 @@ class KeyCupboard:
             write_private(path, self_signed(key, serial=serial))
         return path.read_text(encoding="ascii")
 
+    def issued(
+        self, name: str, *, to: str, key: rsa.RSAPrivateKey, by: str = "", by_key: rsa.RSAPrivateKey | None = None
+    ) -> str:
+        """Read the named certificate, or let `by` issue it to a common name; without an issuer it is a root."""
+        path = self.folder / name
+        if not path.exists():
+            write_private(path, issued_certificate(key, to=to, by=by or to, by_key=by_key or key))
+        return path.read_text(encoding="ascii")
+
 
 def private_pem(key: rsa.RSAPrivateKey) -> str:
     return key.private_bytes(
@@ -156,6 +179,48 @@ def self_signed(key: rsa.RSAPrivateKey, *, serial: str) -> str:
         .sign(key, hashes.SHA256())
     )
     return certificate.public_bytes(serialization.Encoding.PEM).decode("ascii")
+
+
+def issued_certificate(key: rsa.RSAPrivateKey, *, to: str, by: str, by_key: rsa.RSAPrivateKey) -> str:
+    """Make a certificate of UnionPay's look: everything it says of its owner stands in the common name."""
+    today = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, to)]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, by)]))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(today - dt.timedelta(days=1))
+        .not_valid_after(today + dt.timedelta(days=365 * CERTIFICATE_YEARS))
+        .sign(by_key, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM).decode("ascii")
+
+
+UNIONPAY_ROOT = "Canbao sandbox UnionPay root"
+UNIONPAY_MIDDLE = "Canbao sandbox UnionPay middle"
+UNIONPAY_SIGNS_AS = "041@Z2020@00040000:SIGN@00000001"
+
+
+def _unionpay_keys(cupboard: KeyCupboard, world: World) -> UnionPayKeys:
+    root, middle, signs, stranger = (
+        cupboard.key(f"unionpay-{each}-private-key.pem") for each in ("root", "middle", "sign", "stranger")
+    )
+    return UnionPayKeys(
+        root_pem=cupboard.issued("unionpay-root.pem", to=UNIONPAY_ROOT, key=root),
+        middle_pem=cupboard.issued("unionpay-middle.pem", to=UNIONPAY_MIDDLE, key=middle, by=UNIONPAY_ROOT, by_key=root),
+        sign_key=signs,
+        sign_pem=cupboard.issued("unionpay-sign.pem", to=UNIONPAY_SIGNS_AS, key=signs, by=UNIONPAY_MIDDLE, by_key=middle),
+        stranger_key=stranger,
+        # Everything as it should be but for whose signature stands under it.
+        stranger_pem=cupboard.issued(
+            "unionpay-stranger.pem", to=UNIONPAY_SIGNS_AS, key=stranger, by=UNIONPAY_MIDDLE, by_key=stranger
+        ),
+        merchants={
+            mer_id: cupboard.key(f"unionpay-{mer_id}-merchant-private-key.pem").public_key()
+            for mer_id in world.unionpay_merchants
+        },
+    )
 
 
 def write_private(path: Path, content: str) -> None:
@@ -207,6 +272,7 @@ def load_keys(home: Path, world: World) -> Keys:
         },
         wechat_pay=wechat_pay,
         alipay=alipay,
+        unionpay=_unionpay_keys(cupboard, world),
         aliyun_access_key_id=cupboard.text("aliyun-access-key-id.txt", length=24, prefix="LTAI"),
         aliyun_access_key_secret=cupboard.text("aliyun-access-key-secret.txt", length=30),
         aliyun_callback_token=cupboard.text("aliyun-face-callback-token.txt"),
@@ -232,6 +298,10 @@ def issue(home: Path, secrets_dir: Path, world: World) -> list[str]:
         files[private] = (kept / private).read_text(encoding="ascii")
         files[f"alipay-{app_id}-alipay-public-key.pem"] = public_pem(pair.alipay_private.public_key())
         files[f"alipay-{app_id}-aes-key.txt"] = pair.aes_key
+    for mer_id in keys.unionpay.merchants:
+        private = f"unionpay-{mer_id}-merchant-private-key.pem"
+        files[private] = (kept / private).read_text(encoding="ascii")
+    files["unionpay-root.pem"], files["unionpay-middle.pem"] = keys.unionpay.root_pem, keys.unionpay.middle_pem
     files["aliyun-access-key-id.txt"] = keys.aliyun_access_key_id
     files["aliyun-access-key-secret.txt"] = keys.aliyun_access_key_secret
     files["aliyun-face-callback-token.txt"] = keys.aliyun_callback_token

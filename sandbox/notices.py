@@ -18,16 +18,18 @@ if TYPE_CHECKING:
 
 WECHAT_GAPS = (15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10800, 10800, 10800, 21600, 21600)
 ALIPAY_GAPS = (240, 600, 600, 3600, 7200, 21600, 54000)
+UNIONPAY_GAPS = (60, 120, 240, 480, 960)
 FACE_GAPS = (1, 1)
 PUSH_GAPS = (5, 5)
 GAPS: dict[str, tuple[int, ...]] = {
     "wechat_pay": WECHAT_GAPS,
     "alipay": ALIPAY_GAPS,
+    "unionpay_pos": UNIONPAY_GAPS,
     "aliyun_face": FACE_GAPS,
     "wechat_messages": PUSH_GAPS,
 }
 
-PROBES = frozenset({"forged", "signtest", "stale", "plain"})
+PROBES = frozenset({"forged", "signtest", "stale", "plain", "wrong_chain"})
 """Modes that a sound merchant refuses; sent once, never retried."""
 
 ANSWER_WITHIN_SECONDS = 5.0

@@ -95,7 +95,9 @@ def canonical(request: dict[str, Any]) -> str:
 
 
 def provider_number(channel: str, at: float) -> str:
-    """Make a transaction number of the channel's look: 28 digits."""
+    """Make a transaction number of the channel's look: 28 digits, at UnionPay 21."""
+    if channel == "unionpay_pos":
+        return f"{day(at)}{digits(13)}"
     return f"4200{digits(6)}{day(at)}{digits(10)}" if channel == "wechat_pay" else f"{day(at)}2200{digits(16)}"
 
 

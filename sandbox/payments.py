@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sandbox import alipay_words, faults, notices, orders
+from sandbox import alipay_words, faults, notices, orders, unionpay_words
 from sandbox import wechat_pay_words as wechat_words
 from sandbox.core import Core, letters, wall_clock, yuan
 from sandbox.faults import Target, count, seconds
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sandbox.store import Db
 
 FORTNIGHT_SECONDS = 14 * 86400
+PLAYED_AT = {"signtest": ("wechat_pay",), "stale": ("wechat_pay",), "wrong_chain": ("unionpay_pos",)}
+"""Probes that make sense at one provider alone."""
 DUPLICATE_GAP_SECONDS = 0.2
 
 
@@ -65,8 +67,8 @@ def _announce(core: Core, db: Db, order: Order, found: faults.Found) -> None:
     """Queue what the merchant will hear of a payment: probes first, then the truth, once or several times."""
     now = core.now()
     after_id = _refund_first(core, db, order, found)
-    for mode in ("forged", "signtest", "stale"):
-        if mode in found and (mode == "forged" or order.channel == "wechat_pay"):
+    for mode in ("forged", "signtest", "stale", "wrong_chain"):
+        if mode in found and order.channel in PLAYED_AT.get(mode, (order.channel,)):
             content = paid_content(order, now=now)
             if mode == "stale":
                 content["stale_seconds"] = seconds(found["stale"], 600)
@@ -118,6 +120,8 @@ def paid_content(order: Order, *, now: float, notify_id: str | None = None) -> d
         return wechat_words.notice_content(
             "TRANSACTION.SUCCESS", summary="支付成功", kind="transaction", resource=resource, now=now
         )
+    if order.channel == "unionpay_pos":
+        return dict(unionpay_words.paid_fields(order))
     status = "TRADE_FINISHED" if order.finished else "TRADE_SUCCESS"
     return dict(alipay_words.notice_fields(order, notify_id=notify_id or notification_id("alipay"), status=status))
 
@@ -233,6 +237,8 @@ def _settle(core: Core, db: Db, order: Order, kept: Refund, *, state: str) -> in
         return _send(core, db, order, content=content, event="refunded", url=kept.notify_url)
     if state != "SUCCESS" or not order.notify_url:
         return None
+    if order.channel == "unionpay_pos":
+        return _send(core, db, order, content=dict(unionpay_words.refund_fields(order, kept)), event="refunded")
     back = {
         "refund_fee": yuan(order.refunded_fen),
         "gmt_refund": f"{wall_clock(now)}.000",

@@ -66,6 +66,19 @@ class Sandbox:
         body = {"app_id": app_id, "user_id": user_id, "tradeNO": launch.get("tradeNO"), "outcome": outcome, "faults": faults}
         return self._ask("POST", "/alipay/cashier", body)
 
+    def pay_at_pos(
+        self,
+        number: str,
+        amount_fen: int,
+        *,
+        merchant: str | None = None,
+        outcome: str = "pay",
+        faults: list[Told] | None = None,
+    ) -> Told:
+        """Somebody pays this order with a card at a window: {paid, why, order}."""
+        body = {"order_no": number, "amount_fen": amount_fen, "merchant": merchant, "outcome": outcome, "faults": faults}
+        return self._ask("POST", "/pos/payments", body)
+
     def pay(self, channel: str, number: str) -> Told:
         """Pay an order without a phone: {paid, why}."""
         return self._ask("POST", f"/orders/{channel}/{number}/pay", {})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Platform = Literal["wechat", "alipay"]
-Channel = Literal["wechat_pay", "alipay"]
+Channel = Literal["wechat_pay", "alipay", "unionpay_pos"]
 
 PLATFORM_CHANNELS: dict[str, Channel] = {"wechat": "wechat_pay", "alipay": "alipay"}
 
@@ -43,6 +43,15 @@ class BankUnit:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UnionPayMerchant:
+    """A merchant with POS terminals; `code` is what Canbao's addresses carry."""
+
+    mer_id: str
+    certificate_id: str
+    code: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class World:
     """Everything the providers know before the first request."""
 
@@ -51,6 +60,7 @@ class World:
     sellers: tuple[str, ...]
     bank_units: dict[str, BankUnit]
     """By unit number."""
+    unionpay_merchants: dict[str, UnionPayMerchant]
 
     def app_of_merchant(self, merchant: str) -> App | None:
         """Return the first app bound to the merchant: where a stray payment pretends to come from."""
@@ -127,4 +137,7 @@ WORLD = World(
         ("bocom", "delimited", "SM3"),
         ("psbc", "delimited", "SHA256"),
     ),
+    unionpay_merchants={
+        "898320453110001": UnionPayMerchant(mer_id="898320453110001", certificate_id="69629715588", code="pos-changzhou"),
+    },
 )

@@ -188,7 +188,7 @@ def list_bills(ports: Ports, *, account: Account, insured_person_id: uuid.UUID) 
                 bill_no=bill.bill_no,
                 region=bill.region,
                 insurance_type=bill.insurance_type,
-                insurance_name=_insurance_name(region, bill),
+                insurance_name=insurance_name(region, bill),
                 coverage_month=str(month),
                 kind=bill.kind,
                 reason=bill.reason,
@@ -213,8 +213,8 @@ def list_bills(ports: Ports, *, account: Account, insured_person_id: uuid.UUID) 
     return Bills(insured_person=relation, bills=views, notes=notes)
 
 
-def _insurance_name(region: Region, bill: ContributionBill) -> str:
-    # As it was called in the month that the bill is about: the insurance may be offered no longer.
+def insurance_name(region: Region, bill: ContributionBill) -> str:
+    """As it was called in the month that the bill is about: the insurance may be offered no longer. Pure."""
     try:
         return region.insurance(bill.insurance_type, YearMonth.from_number(bill.coverage_month).first_day).title
     except NoRuleInForce:

@@ -30,6 +30,7 @@ from services.agreement_errors import (
 )
 from services.agreement_views import banks_of
 from services.application_errors import NotActive
+from services.counter_bills import find_person
 from services.counter_errors import SecondPersonRequired
 from services.errors import NotFound, PersonNotMatched
 from services.messages import tell
@@ -155,8 +156,8 @@ def _banks_number(given: str | None) -> str | None:
 
 
 def _person(ports: Ports, session: Session, *, name: str, id_number: str) -> Person:
-    person = session.scalar(select(Person).where(Person.id_number_index == ports.seals.index("id_number", id_number)))
-    if person is None or not ports.seals.same(bytes(person.name_index), ports.seals.index("name", name)):
+    person = find_person(ports, session, name=name, id_number=id_number)
+    if person is None:
         raise PersonNotMatched(detail=NOT_THE_PERSON)
     return person
 

@@ -53,3 +53,30 @@ class TooManyCodeMisses(BusinessError):
     kind = Kind.TOO_MANY
     title = "今日录错次数过多"
     detail = "为防止猜测核验码，今天不能再操作，请由其他工作人员办理。"
+
+
+class NoTerminalHere(BusinessError):
+    """The region has no UnionPay merchant."""
+
+    code = "NO_TERMINAL_HERE"
+    kind = Kind.CONFLICT
+    title = "此窗口没有POS刷卡"
+    detail = "请改用手机缴费，或到银行柜面缴费。"
+
+
+class CounterOrderWaiting(BusinessError):
+    """Facts: `payment_no`, of the order that was made before."""
+
+    code = "COUNTER_ORDER_WAITING"
+    kind = Kind.CONFLICT
+    title = "已有一张待刷卡的缴费单"
+    detail = "所选月份已开过窗口缴费单，请在列表里找到它，直接刷卡或先撤销。"
+
+
+class CounterOrderInDoubt(BusinessError):
+    """UnionPay does not say that nobody paid, so the months stay reserved."""
+
+    code = "COUNTER_ORDER_IN_DOUBT"
+    kind = Kind.UNAVAILABLE
+    title = "银联尚未答复，不能撤销"
+    detail = "请稍后再试；卡已扣款的，结果会自动入账，请勿重复刷卡。"

@@ -17,6 +17,7 @@ from models.people import Person
 from models.personal_data import PersonalDataRequest
 from models.withholding_agreements import WithholdingAgreement
 from services import own_data_applications as of_applications
+from services import own_data_counters as of_counters
 from services import own_data_rows as rows
 from services.errors import FreshSignInRequired
 from services.own_data_rows import Whose, shown, shown_access
@@ -83,6 +84,7 @@ KINDS: Final = (
     _kind("orders", "我的订单和支付", PAY, OURS, "payments", "payment_orders", "payment_order_lines", of=rows.orders),
     _kind("receipts", "下载过的缴费回单（不含内容）", PAY, OURS, "printouts", of=rows.receipts),
     _kind("receipt_fetches", "下载缴费回单的记录", "防止下载被滥用", OURS, "receipt_fetches", of=rows.receipt_fetches),
+    _kind("counter_orders", "在窗口开过的缴费单", PAY, OURS, "counter_orders", of=of_counters.counter_orders),
     _kind("refunds", "退款", "退还多缴的费用", "支付平台提供", "refunds", of=rows.refunds),
     _kind("enrollments", "参保登记", PAY, REGISTRAR, "enrollments", of=rows.enrollments),
     _kind("enrollment_periods", "以前的参保时段", PAY, OURS, "enrollment_periods", of=of_applications.enrollment_periods),

@@ -140,6 +140,7 @@ def _claim(ports: Ports) -> DueRefund | None:
                 provider_payment_no=payment.provider_payment_no or "",
                 refund_fen=refund.amount_fen,
                 total_fen=came_in(session, payment),
+                ordered_at=refund.created_at,
                 reason=SAID_TO_PAYER[RefundReason(refund.reason or RefundReason.UNCLAIMED)],
             ),
         )

@@ -202,6 +202,10 @@ def ports_to(
             for code, program in programs.items()
             if program.merchant
         }
+        | {
+            code: FakePayments(calls=CallsOutsideTransactions(), channel=Channel.UNIONPAY_POS, merchant=pos.merchant)
+            for code, pos in partners.pos.items()
+        }
         | {DEBIT: FakePayments(calls=CallsOutsideTransactions(), channel=Channel.BANK_DEBIT, merchant="ICBC320400")},
         faces={
             code: FakeFaces(

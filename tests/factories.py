@@ -39,6 +39,7 @@ APP = "changzhou-hrss-app"
 WECHAT = "jiangsu-tax-wechat"
 ALIPAY = "jiangsu-tax-alipay"
 XINJIANG = "xinjiang-tax-wechat"
+POS = "pos-changzhou"
 DEBIT = "debit-icbc-320400"
 """A way that is no phone's."""
 APP = "changzhou-hrss-app"
@@ -246,6 +247,7 @@ class World:
         origin: OrderOrigin = OrderOrigin.DEBIT,
         account: Account | None = None,
         way: str = DEBIT,
+        payment_no: str | None = None,
     ) -> Payment:
         """What a bank was told to debit, or a window is to take."""
         provider = self.ports.payments[way]
@@ -257,6 +259,7 @@ class World:
             person_id=person.id,
             payer_account_id=account.id if account else None,
             expires_at=self.ports.now() + timedelta(hours=1),
+            payment_no=payment_no,
         )
         with self.ports.begin() as session:
             held = session.scalars(

@@ -8,12 +8,15 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import text
 
 from app import create_app
 from config.settings import Settings
 from console.pages import blueprint
+from models.identity import CounterDocument
 from models.staff import StaffRole
 from services import staff as service
+from services.counter_orders import NewCounterOrder, make_counter_order
 from services.review_overrides import ask_override
 from services.staff import Scope
 from services.staff_sessions import IDLE_AFTER
@@ -21,7 +24,7 @@ from tests.conftest import ports_to
 from tests.console.browser import OFFICE, Browser, member
 from tests.console.conftest import NUMBERS
 from tests.doors.house import House
-from tests.factories import World
+from tests.factories import World, an_id_number
 from tests.reviewing import REVIEWER, a_picture, an_applicant, taken_up
 
 if TYPE_CHECKING:
@@ -54,11 +57,34 @@ def an_override(house: House, region: str = "320400") -> uuid.UUID:
     return ask_override(house.ports, application_id=application_id, **asked)
 
 
+def a_counter_order(house: House, region: str = "320400") -> str:
+    """At the default window of Changzhou. Another region has no terminal: there only its row says where it was made."""
+    number = an_id_number(next(FREE) % 500, born=f"19{next(FREE) % 40 + 50}0301")
+    person = house.world.person(id_number=number)
+    bills = house.world.bills(house.world.enrollment(person))
+    new = NewCounterOrder(
+        site="CHANGZHOU",
+        document=CounterDocument.ID_CARD,
+        person_id=person.id,
+        bill_nos=tuple(bill.bill_no for bill in bills),
+        expected_amount_fen=sum(bill.amount_fen for bill in bills),
+    )
+    order = make_counter_order(house.ports, new=new, by="S1024")
+    if region != "320400":
+        with house.ports.begin() as session:
+            moved = text(
+                "UPDATE counter_orders c SET region = :region FROM payments p WHERE p.order_id = c.order_id AND p.payment_no = :no"
+            )
+            session.execute(moved, {"region": region, "no": order.payment_no})
+    return order.payment_no
+
+
 PATH_VALUES: dict[str, Callable[[House], Any]] = {
     "number": a_number,
     "application_id": an_application_at_hand,
     "kind": lambda _house: "ID_FRONT",
     "override_id": an_override,
+    "payment_no": a_counter_order,
 }
 """What stands in a path → how one is made. A page with another value needs a line here."""
 ELSEWHERE: dict[str, Callable[[House], Any]] = {
@@ -66,6 +92,7 @@ ELSEWHERE: dict[str, Callable[[House], Any]] = {
     "number": lambda house: a_number(house, "650000"),
     "application_id": lambda house: an_application_at_hand(house, "650000"),
     "override_id": lambda house: an_override(house, "650000"),
+    "payment_no": lambda house: a_counter_order(house, "650000"),
 }
 """The same in a region that staff of Changzhou have no business with. A page that names a scope needs a line here."""
 

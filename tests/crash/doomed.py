@@ -215,6 +215,10 @@ def build(scene: Scene, *, doomed: bool = False) -> Ports:
             )
             for code, program in partners.miniprograms.items()
             if program.merchant
+        }
+        | {
+            code: wrap(BankPayments(bank=bank, code=code, channel=Channel.UNIONPAY_POS, merchant=pos.merchant))
+            for code, pos in partners.pos.items()
         },
         faces={
             code: wrap(BankFaces(bank=bank, name=f"{program.platform}_face")) for code, program in partners.miniprograms.items()
@@ -245,7 +249,7 @@ def no_disk(_descriptor: int) -> None:
 
 def play(scene: Scene, name: str, cast: dict[str, Any], death: Death | int | None) -> None:
     """The child's whole life. A number is the tick to die at, 0 none of them. One that survives leaves what it passed."""
-    from tests.crash import agreement_stories, papers_and_sweeps, refund_stories  # noqa: F401 - theirs are among LASTING and STORIES
+    from tests.crash import agreement_stories, counter_stories, papers_and_sweeps, refund_stories  # noqa: F401 - theirs are among LASTING and STORIES
     from tests.crash.lasting import LASTING, WATCHED
     from tests.crash.stories import STORIES, Stage
 

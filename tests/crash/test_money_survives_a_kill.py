@@ -22,7 +22,7 @@ from services.identity_asking import ask_face_checks
 from services.payments import ask_about_silence, close_stale
 from services.refund_sending import return_surplus, send_refunds
 from tests.architecture.reading import crash_points, functions
-from tests.crash import agreement_stories, refund_stories  # noqa: F401 - their stories are STORIES'
+from tests.crash import agreement_stories, counter_stories, refund_stories  # noqa: F401 - their stories are STORIES'
 from tests.crash.bank import Bank
 from tests.crash.doomed import AFTER, BEFORE, Death, build
 from tests.crash.lasting import LASTING_MODULES

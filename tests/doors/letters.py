@@ -16,11 +16,12 @@ from sqlalchemy import text
 from providers.alipay.client import AlipayClient
 from providers.alipay.pay import AlipayPay
 from providers.http import Line
+from providers.unionpay.pay import UnionPayPos
 from providers.wechat.pay import WeChatPay
 from providers.wechat.signing import Signer, Verifier
 from tests.doors.house import House
-from tests.factories import ALIPAY, WECHAT, XINJIANG
-from tests.providers import wire
+from tests.factories import ALIPAY, POS, WECHAT, XINJIANG
+from tests.providers import unionpay_wire, wire
 from webhooks import intake
 
 if TYPE_CHECKING:
@@ -67,6 +68,15 @@ def real_adapters(ports: Ports) -> dict[str, PaymentProvider]:
             adapters[code] = AlipayPay(
                 client=client, seller_id=program.merchant, notify_url=f"https://pay.example.gov.cn/webhooks/alipay/{code}"
             )
+    for code, pos in ports.partners.pos.items():
+        adapters[code] = UnionPayPos(
+            line=Line(provider="unionpay", base_url=NOWHERE),
+            merchant=pos.merchant,
+            private_key=wire.key("merchant"),
+            certificate_id=pos.certificate_id,
+            chain=unionpay_wire.chain(),
+            notify_url=f"https://pay.example.gov.cn/webhooks/unionpay/{code}",
+        )
     return adapters
 
 
@@ -200,6 +210,12 @@ class Letterbox(House):
             **changes,
         }
         return {name: value for name, value in fields.items() if name not in without}
+
+    # --- UnionPay
+
+    def unionpay(self, fields: Mapping[str, str], *, path: str = f"/webhooks/unionpay/{POS}", **how: Any) -> Letter:
+        body = unionpay_wire.form(unionpay_wire.signed_fields(fields, **how))
+        return Letter(path, body, {"Content-Type": "application/x-www-form-urlencoded;charset=UTF-8"})
 
     # --- what became of it
 

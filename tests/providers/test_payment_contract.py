@@ -38,6 +38,7 @@ REFUND = RefundOrder(
     provider_payment_no=PROVIDER_NO,
     refund_fen=100,
     total_fen=AMOUNT_FEN,
+    ordered_at=NOW,
     reason="社保费重复缴费退款",
 )
 

@@ -1,0 +1,29 @@
+"""What orders at a window are called on its pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from config.months import YearMonth
+from console.review_words import yuan
+from models.orders import OrderState
+from models.payments import PaymentState
+
+if TYPE_CHECKING:
+    from services.counter_orders import CounterOrderView
+
+__all__ = ["months", "standing", "yuan"]
+STANDING: Final = {
+    (OrderState.PREPAY, PaymentState.OPEN): "待刷卡",
+    (OrderState.PAID, PaymentState.SUCCEEDED): "支付成功，等待税务入库",
+    (OrderState.CLOSED, PaymentState.CLOSED): "已撤销或已过期，未收款",
+    (OrderState.CLOSED, PaymentState.SURPLUS): "重复或金额不符，款项将原路退回",
+}
+
+
+def standing(order: CounterOrderView) -> str:
+    return STANDING.get((OrderState(order.state), PaymentState(order.payment_state)), "处理中")
+
+
+def months(numbers: list[int]) -> str:
+    return "、".join(str(YearMonth.from_number(number)) for number in numbers)

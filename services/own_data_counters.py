@@ -1,0 +1,20 @@
+"""What an account may see of what was done for its person at a window or a bank's counter, as in own_data_rows. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from models.counters import CounterOrder
+from models.orders import PaymentOrder
+
+if TYPE_CHECKING:
+    from services.own_data_rows import Rows, Whose
+
+
+def counter_orders(whose: Whose) -> Rows:
+    each = CounterOrder
+    columns = (PaymentOrder.order_no, each.region, each.site, each.document, each.created_at)
+    joined = select(*columns).join(PaymentOrder, PaymentOrder.id == each.order_id)
+    return joined.where(PaymentOrder.person_id == whose.person_id).order_by(each.order_id.desc())
