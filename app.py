@@ -27,7 +27,7 @@ import console.door
 import miniprogram_api.door
 import public_pages.door
 import webhooks.door
-from config.clock import SystemClock
+from config.clock import SYSTEM_CLOCK
 from config.embedded_postgres import EmbeddedPostgres
 from config.logs import set_up_logs
 from config.rulebook import SHIPPED_REGIONS, load_rulebook
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from flask import Flask
     from sqlalchemy import Engine
 
+    from config.clock import Clock
     from config.rulebook import Rulebook
     from config.settings import Partners
 
@@ -80,6 +81,8 @@ def create_app(settings: Settings | None = None, *, doors: Collection[str] = tup
     # Commands such as `canbao migrate` need no keys and no rulebook, so what opens them waits until somebody asks.
     app.extensions["canbao.make_ports"] = lambda **more: ports or build_ports(settings, **more)
     app.extensions["canbao.make_engine"] = build_engine
+    # For a house beside this one, with a clock of its own: `canbao simulate`.
+    app.extensions["canbao.build_ports"], app.extensions["canbao.create_app"] = build_ports, create_app
     if ports is not None:
         app.extensions["canbao.ports"] = ports
     _install_machines(app)
@@ -127,11 +130,12 @@ def build_engine(settings: Settings, *, statement_seconds: int = 30) -> Engine:
     )
 
 
-def build_ports(settings: Settings, *, statement_seconds: int = 30, while_rebuilding: bool = False) -> Ports:
+def build_ports(
+    settings: Settings, *, statement_seconds: int = 30, while_rebuilding: bool = False, clock: Clock = SYSTEM_CLOCK
+) -> Ports:
     """Every port of the house with its adapter. Raises SettingsFault, SealKeysFault, RulebookFault, WordingsFault, KeyFileError."""
     partners = load_partners(settings.miniprograms_file)
     _check_messages(partners)
-    clock = SystemClock()
     rulebook = _rulebook(settings, partners, today=clock.now().date())
     seals = load_seals(settings.secrets_dir / "seal-keys.json")
     if seals.is_rebuilding_indexes and not while_rebuilding:
@@ -142,7 +146,7 @@ def build_ports(settings: Settings, *, statement_seconds: int = 30, while_rebuil
         seals=seals,
         rulebook=rulebook,
         partners=partners,
-        **vars(build_adapters(settings, partners)),
+        **vars(build_adapters(settings, partners, clock=clock)),
         web_url=settings.web_url,
         **_pictures(settings),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time
-from typing import Protocol
+from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
 BEIJING = ZoneInfo("Asia/Shanghai")
@@ -20,6 +20,9 @@ class SystemClock:
 
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+
+SYSTEM_CLOCK: Final = SystemClock()
 
 
 def beijing_date(moment: datetime) -> date:

@@ -30,6 +30,7 @@ from jobs.refund_commands import refunds
 from jobs.review_commands import messages, reviews
 from jobs.rights_commands import requests, retention
 from jobs.seal_commands import seals
+from jobs.simulate_commands import simulate
 from jobs.stack import Stack, StackFault
 from jobs.staff_commands import staff
 from models.migrate import migrate as bring_up_to_date
@@ -277,4 +278,5 @@ COMMANDS = (
     openapi,
     run,
     demo,
+    simulate,
 )

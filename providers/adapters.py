@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from config.clock import SYSTEM_CLOCK
 from config.settings import secret
 from providers.alipay.bills import AlipayBills
 from providers.alipay.client import AlipayClient
@@ -39,6 +40,7 @@ from providers.wechat.pay import WeChatPay
 from providers.wechat.signing import Signer, Verifier
 
 if TYPE_CHECKING:
+    from config.clock import Clock
     from config.settings import Miniprogram, Partners, Settings
     from providers.bank_files import DebitProvider
     from providers.bills import BillProvider
@@ -70,8 +72,8 @@ class Adapters:
     sms: SmsProvider
 
 
-def build_adapters(settings: Settings, partners: Partners) -> Adapters:
-    """Every adapter with its keys. Nobody is called. Raises SettingsFault, KeyFileError."""
+def build_adapters(settings: Settings, partners: Partners, *, clock: Clock = SYSTEM_CLOCK) -> Adapters:
+    """Every adapter with its keys; `clock` dates what is signed. Nobody is called. Raises SettingsFault, KeyFileError."""
     logins: dict[str, LoginProvider] = {}
     payments: dict[str, PaymentProvider] = {}
     faces: dict[str, FaceProvider] = {}
@@ -91,9 +93,9 @@ def build_adapters(settings: Settings, partners: Partners) -> Adapters:
             if program.message_token_file is not None:
                 messengers[code] = message_events[code] = _wechat_messages(settings, program, api=api)
             if program.merchant is not None:
-                payments[code] = _wechat_pay(settings, partners, program, line=wechat_pay, notify_url=notify_url)
+                payments[code] = _wechat_pay(settings, partners, program, line=wechat_pay, notify_url=notify_url, clock=clock)
         elif program.platform == "alipay":
-            client = _alipay(settings, program, line=alipay)
+            client = _alipay(settings, program, line=alipay, clock=clock)
             logins[code], faces[code] = _alipay_login(settings, program, client=client), AlipayFace(client=client)
             messengers[code] = AlipayMessages(client=client, templates=program.subscribe_templates)
             if program.merchant is not None:
@@ -114,7 +116,7 @@ def build_adapters(settings: Settings, partners: Partners) -> Adapters:
         faces=faces,
         messengers=messengers,
         message_events=message_events,
-        daily_bills=_daily_bills(settings, partners, wechat_pay=wechat_pay, alipay=alipay),
+        daily_bills=_daily_bills(settings, partners, wechat_pay=wechat_pay, alipay=alipay, clock=clock),
         names=AliyunNames(line=identity_line),
         cards=AliyunCards(line=identity_line),
         sms=AliyunSms(line=sms_line, sign_name=partners.aliyun.sms_sign_name or "", templates=partners.aliyun.sms_templates),
@@ -128,24 +130,26 @@ def platform_faults(code: str, program: Miniprogram) -> list[str]:
     return field_faults(code, program.subscribe_templates)
 
 
-def _wechat_pay(settings: Settings, partners: Partners, program: Miniprogram, *, line: Line, notify_url: str) -> WeChatPay:
+def _wechat_pay(
+    settings: Settings, partners: Partners, program: Miniprogram, *, line: Line, notify_url: str, clock: Clock
+) -> WeChatPay:
     number = program.merchant or ""
     return WeChatPay(
         line=line,
         app_id=program.app_id,
         api_v3_key=load_api_v3_key(settings.secrets_dir / (partners.merchants[number].apiv3_key_file or "")),
         notify_url=notify_url,
-        **_wechat_keys(settings, partners, number),
+        **_wechat_keys(settings, partners, number, clock=clock),
     )
 
 
-def _wechat_keys(settings: Settings, partners: Partners, number: str) -> dict[str, Any]:
+def _wechat_keys(settings: Settings, partners: Partners, number: str, *, clock: Clock) -> dict[str, Any]:
     """What a merchant and WeChat Pay sign with."""
     merchant, folder = partners.merchants[number], settings.secrets_dir
     theirs = {serial: load_public_key_or_certificate(folder / name) for serial, name in merchant.platform_keys.items()}
     return {
         "signer": Signer(
-            number, merchant.certificate_serial or "", load_private_key(folder / (merchant.private_key_file or ""))
+            number, merchant.certificate_serial or "", load_private_key(folder / (merchant.private_key_file or "")), clock=clock
         ),
         "verifier": Verifier(
             {serial: key.public_key for serial, key in theirs.items()},
@@ -155,15 +159,18 @@ def _wechat_keys(settings: Settings, partners: Partners, number: str) -> dict[st
     }
 
 
-def _daily_bills(settings: Settings, partners: Partners, *, wechat_pay: Line, alipay: Line) -> dict[str, BillProvider]:
+def _daily_bills(
+    settings: Settings, partners: Partners, *, wechat_pay: Line, alipay: Line, clock: Clock
+) -> dict[str, BillProvider]:
     """By merchant account; whichever of its mini-programs comes last asks for it."""
     bills: dict[str, BillProvider] = {}
     for program in partners.miniprograms.values():
         number = program.merchant
         if number is not None and program.platform == "wechat":
-            bills[f"{WeChatBills.channel}:{number}"] = WeChatBills(line=wechat_pay, **_wechat_keys(settings, partners, number))
+            keys = _wechat_keys(settings, partners, number, clock=clock)
+            bills[f"{WeChatBills.channel}:{number}"] = WeChatBills(line=wechat_pay, **keys)
         elif number is not None and program.platform == "alipay":
-            client = _alipay(settings, program, line=alipay)
+            client = _alipay(settings, program, line=alipay, clock=clock)
             bills[f"{AlipayBills.channel}:{number}"] = AlipayBills(client=client, line=alipay, seller_id=number)
     return bills
 
@@ -187,7 +194,7 @@ def _aliyun(settings: Settings, partners: Partners, *, package: str, base_url: s
     )
 
 
-def _alipay(settings: Settings, program: Miniprogram, *, line: Line) -> AlipayClient:
+def _alipay(settings: Settings, program: Miniprogram, *, line: Line, clock: Clock) -> AlipayClient:
     ours = load_private_key(settings.secrets_dir / (program.app_private_key_file or ""))
     file = settings.secrets_dir / (program.alipay_public_key_file or "")
     theirs = load_public_key_or_certificate(file)
@@ -197,6 +204,7 @@ def _alipay(settings: Settings, program: Miniprogram, *, line: Line) -> AlipayCl
         app_id=program.app_id,
         private_key=ours,
         alipay_public_key=theirs.public_key,
+        clock=clock,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from flask import Flask, request
@@ -19,6 +18,7 @@ from sandbox import (
     bank_control,
     books,
     control,
+    control_clock,
     control_state,
     page,
     phones,
@@ -33,7 +33,7 @@ from sandbox import (
     wechat_push,
 )
 from sandbox.banks import Banks
-from sandbox.core import Core
+from sandbox.core import Core, HandClock
 from sandbox.keys import load_keys
 from sandbox.notices import Courier
 from sandbox.store import Store
@@ -50,7 +50,7 @@ LARGEST_BODY = 1024 * 1024
 def create_sandbox(
     home: Path,
     *,
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float] | None = None,
     notice_time_scale: float = 1.0,
     canbao_url: str = "http://127.0.0.1:8000",
     letterbox_url: str = "http://127.0.0.1:8001",
@@ -60,7 +60,9 @@ def create_sandbox(
     """Open the sandbox that lives in this folder, making it if need be, and set its couriers going.
 
     `banks_folder`: where Canbao and the banks leave files for each other; beside this folder, unless told otherwise.
+    Without a `clock` it is the machine's, until the control API sets it.
     """
+    clock = clock or HandClock()
     store = Store(home)
     courier = Courier(store, clock=clock, time_scale=notice_time_scale)
     core = Core(
@@ -88,6 +90,12 @@ def create_sandbox(
         # What stays unread would be taken for the next request on a kept-alive connection.
         request.get_data(cache=True)
 
+    _open_doors(app, core)
+    courier.start()
+    return app
+
+
+def _open_doors(app: Flask, core: Core) -> None:
     for make in (
         wechat_open,
         wechat_face,
@@ -96,6 +104,7 @@ def create_sandbox(
         alipay_bills,
         control,
         control_state,
+        control_clock,
         wechat_push,
         phones,
         bank_control,
@@ -111,8 +120,6 @@ def create_sandbox(
     )
     app.register_blueprint(aliyun.blueprint(core, aliyun_actions.ACTIONS))
     app.register_blueprint(page.blueprint())
-    courier.start()
-    return app
 
 
 def core_of(app: Flask) -> Core:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 import string
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,6 +21,25 @@ if TYPE_CHECKING:
 BEIJING = dt.timezone(dt.timedelta(hours=8))
 DIGITS = string.digits
 LETTERS = string.ascii_letters + string.digits
+
+
+class HandClock:
+    """The machine's time, until somebody sets it: then it stands still where it was put. A restart lets it go again."""
+
+    def __init__(self) -> None:
+        self._at: float | None = None
+
+    def __call__(self) -> float:
+        at = self._at
+        return time.time() if at is None else at
+
+    def set(self, at: float | None) -> None:
+        """Stand still at this instant, or with None go on with the machine."""
+        self._at = at
+
+    @staticmethod
+    def machine() -> float:
+        return time.time()
 
 
 @dataclass(kw_only=True)

@@ -281,6 +281,27 @@ def pending(store: Store) -> int:
     return int(row["n"]) if row else 0
 
 
+def due(store: Store, now: float) -> int:
+    """How many should have been tried by now, and were not."""
+    row = store.row("SELECT COUNT(*) AS n FROM notices WHERE state = 'pending' AND due_at <= ?", now)
+    return int(row["n"]) if row else 0
+
+
+def next_due_at(store: Store) -> float | None:
+    row = store.row("SELECT MIN(due_at) AS at FROM notices WHERE state = 'pending'")
+    return None if row is None or row["at"] is None else float(row["at"])
+
+
+def wait_until_tried(store: Store, clock: Callable[[], float], *, timeout_seconds: float) -> bool:
+    """Wait until nothing is due by the sandbox's own clock; what was refused is due again later, and not waited for."""
+    until = time.monotonic() + timeout_seconds
+    while due(store, clock()):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.002)
+    return True
+
+
 def wait_until_delivered(store: Store, *, timeout_seconds: float) -> bool:
     """Wait until nothing is due any more: for tests and demos."""
     until = time.monotonic() + timeout_seconds

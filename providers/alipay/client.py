@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 import sys
 import types
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from config.clock import SYSTEM_CLOCK
 from providers.alipay.signing import SIGN_TYPE, open_answer
 from providers.keys import rsa_sign, rsa_verifies
 from providers.protocols import ProviderRefused, ProviderUnreachable
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
+    from config.clock import Clock
     from providers.http import Line
 
 HTTP_OK = 200
@@ -67,10 +68,19 @@ PASSING_REFUSALS = frozenset(
 class AlipayClient(AliPay):  # type: ignore[misc]  # the SDK has no types
     """One app at Alipay's gateway. Built once per process; calls may come from many threads."""
 
-    def __init__(self, *, line: Line, app_id: str, private_key: RSAPrivateKey, alipay_public_key: RSAPublicKey) -> None:
-        """`line` ends at the gateway itself, https://openapi.alipay.com/gateway.do. The keys: ours, and Alipay's."""
+    def __init__(
+        self,
+        *,
+        line: Line,
+        app_id: str,
+        private_key: RSAPrivateKey,
+        alipay_public_key: RSAPublicKey,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """`line` ends at the gateway itself, https://openapi.alipay.com/gateway.do. The keys: ours, and Alipay's. `clock` dates calls."""
         super().__init__(appid=app_id, sign_type=SIGN_TYPE)
         self._line = line
+        self._clock = clock
         self._app_private_key = private_key
         self._alipay_public_key = alipay_public_key
 
@@ -90,7 +100,7 @@ class AlipayClient(AliPay):  # type: ignore[misc]  # the SDK has no types
     def build_body(self, method: str, biz_content: dict[str, Any] | None = None, **top_level: Any) -> dict[str, Any]:
         body: dict[str, Any] = super().build_body(method, biz_content, **top_level)
         body["format"] = "JSON"
-        body["timestamp"] = datetime.now(BEIJING).strftime("%Y-%m-%d %H:%M:%S")
+        body["timestamp"] = self._clock.now().astimezone(BEIJING).strftime("%Y-%m-%d %H:%M:%S")
         if not body["biz_content"]:
             del body["biz_content"]
         return body

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import time
 import zlib
 from functools import partial
 from http import HTTPStatus
@@ -110,7 +109,7 @@ class WeChatBills:
         if answer.status_code != HTTPStatus.OK:
             raise _failure(answer)
         try:
-            self._verifier.verify(answer.headers, answer.content, now=time.time())
+            self._verifier.verify(answer.headers, answer.content, now=self._signer.clock.now().timestamp())
         except BadSignature as trouble:
             raise ProviderUnreachable(f"wechat_pay: answer not to be trusted ({trouble.reason})") from None
         return answer

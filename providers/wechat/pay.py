@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 import secrets
-import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -261,7 +260,7 @@ class WeChatPay:
         if answer.status_code not in SUCCESSES:
             raise _failure(answer)
         try:
-            self._verifier.verify(answer.headers, answer.content, now=time.time())
+            self._verifier.verify(answer.headers, answer.content, now=self._signer.clock.now().timestamp())
         except BadSignature as trouble:
             raise ProviderUnreachable(f"wechat_pay: answer not to be trusted ({trouble.reason})") from None
         return answer

@@ -11,12 +11,12 @@ import base64
 import binascii
 import re
 import secrets
-import time
 from typing import TYPE_CHECKING, Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from config.clock import SYSTEM_CLOCK
 from providers.keys import rsa_sign, rsa_verifies
 from providers.protocols import BadSignature
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+
+    from config.clock import Clock
 
 SIGNATURE_TYPE = "WECHATPAY2-SHA256-RSA2048"
 PROBE_PREFIX = "WECHATPAY/SIGNTEST/"
@@ -36,9 +38,10 @@ TIMESTAMP = re.compile(r"[0-9]{1,12}")
 class Signer:
     """Signs as the merchant."""
 
-    def __init__(self, mchid: str, certificate_serial: str, private_key: RSAPrivateKey) -> None:
-        """`certificate_serial` is that of the merchant's own API certificate, whose private key this is."""
+    def __init__(self, mchid: str, certificate_serial: str, private_key: RSAPrivateKey, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        """`certificate_serial` is that of the merchant's own API certificate, whose private key this is. `clock` dates what is signed."""
         self.mchid = mchid
+        self.clock = clock
         self._certificate_serial = certificate_serial.upper()
         self._private_key = private_key
 
@@ -52,7 +55,7 @@ class Signer:
         self, *, method: str, path: str, body: bytes = b"", timestamp: int | None = None, nonce: str | None = None
     ) -> str:
         """The Authorization header. `path` is path and query as they will stand on the wire, byte for byte."""
-        timestamp = int(time.time()) if timestamp is None else timestamp
+        timestamp = int(self.clock.now().timestamp()) if timestamp is None else timestamp
         nonce = nonce or secrets.token_hex(16)
         signature = self.sign(f"{method}\n{path}\n{timestamp}\n{nonce}\n".encode() + body + b"\n")
         return (

@@ -1,0 +1,236 @@
+"""What the staff do, always two of them: refunds, parked notices, differences, and the signatures under each day.
+
+They explain a difference only by a cause that the simulation planted; one that nobody can explain stays open, and the verdict names it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import select, text
+
+from jobs.simulation.clock import at
+from models.payments import Payment
+from models.reconciliation import Reconciliation, ReconciliationState
+from models.refunds import Refund, RefundReason, RefundState
+from providers.bills import BillDamaged, BillNotReady
+from providers.protocols import ProviderError
+from services import inbox
+from services.errors import BusinessError
+from services.reconciliation import open_differences, reconcile, resolve_difference, sign_day
+from services.refunds import TREASURYS_ROAD, RefundWish, advance_refund, apply_for_refund, decide_refund
+
+if TYPE_CHECKING:
+    import random
+    from datetime import date, datetime
+
+    from jobs.simulation.month import Month
+    from services.inbox import ParkedNotice
+    from services.ports import Ports
+
+CLERK: Final = "staff:S1024"
+CHIEF: Final = "staff:S2048"
+REASONS: Final = (RefundReason.NOT_ELIGIBLE, RefundReason.WRONG_PERSON, RefundReason.EMPLOYER_OVERLAP)
+APPROVED_SHARE: Final = 0.8
+CLAIMED_SHARE: Final = 0.6
+"""Of money that nobody ordered: whose payer is found within the month."""
+ENDS_WELL_SHARE: Final = 0.8
+"""Of refunds that take their time."""
+SLOW_AFTER: Final = timedelta(hours=10)
+SIGNED_AFTER_DAYS: Final = 1
+EXPLAINABLE: Final = frozenset({"wrong_currency"})
+"""Faults that leave a difference which no later run heals."""
+STRAYS_AT_A_THOUSAND: Final = 20.0
+"""Unknown payments a day where a thousand people live and everything goes wrong."""
+
+
+def plan_day(month: Month, day: date) -> None:
+    """The hours of an office day. Letters and money do not know holidays, and neither does this office."""
+    month.diary.at(at(day, 9, 40), lambda: _read_inbox(month))
+    month.diary.at(at(day, 11), lambda: _slow_refunds(month))
+    month.diary.at(at(day, 15), lambda: _look_at_differences(month))
+    month.diary.at(at(day, 16), lambda: _sign(month, day))
+    if day <= month.last_day:
+        _plan_stray(month, day)
+
+
+def plan_case(month: Month, *, payment_no: str, bill_nos: tuple[str, ...], paid_at: datetime, dice: random.Random) -> None:
+    """Somebody comes to the window on the next morning and wants their months back; the clerk applies, the chief decides."""
+    reason, agreed, morning = dice.choice(REASONS), dice.random() < APPROVED_SHARE, at(paid_at.date() + timedelta(days=1), 10)
+    wish = RefundWish(payment_no=payment_no, bill_nos=bill_nos, reason=reason, words="已到窗口核对材料")
+    month.diary.at(morning, lambda: _apply(month, wish, decided_at=morning + timedelta(hours=5), approve=agreed))
+
+
+def _apply(month: Month, wish: RefundWish, *, decided_at: datetime, approve: bool) -> None:
+    try:
+        refund_no = apply_for_refund(month.place.ports, wish=wish, who=CLERK)
+    except BusinessError as refusal:
+        # It was not paid after all, or has gone back by itself.
+        month.tally[f"refund refused {refusal.code}"] += 1
+        return
+    month.tally["cases"] += 1
+    month.diary.at(decided_at, lambda: _decide(month, refund_no, approve=approve))
+
+
+def _decide(month: Month, refund_no: str, *, approve: bool) -> None:
+    ports = month.place.ports
+    words = "材料齐全同意退费" if approve else "不符合退费条件"
+    try:
+        decide_refund(ports, refund_no=refund_no, approve=approve, words=words, who=CHIEF)
+    except BusinessError as refusal:
+        month.tally[f"refund refused {refusal.code}"] += 1
+        decide_refund(ports, refund_no=refund_no, approve=False, words="申请后状态有变化", who=CHIEF)
+        return
+    month.tally["cases approved" if approve else "cases rejected"] += 1
+    with ports.begin() as session:
+        state = session.scalar(select(Refund.state).where(Refund.refund_no == refund_no))
+    if state == RefundState.HRSS_REVIEW:
+        _walk_to_the_treasury(month, refund_no)
+
+
+def _walk_to_the_treasury(month: Month, refund_no: str) -> None:
+    """The treasury has the money: registrar, tax authority and treasury answer, one on each of the next days."""
+    for days, state in enumerate(TREASURYS_ROAD, start=1):
+        answer = partial(
+            advance_refund, month.place.ports, refund_no=refund_no, to=state, words="已收到对方书面答复", who=CLERK
+        )
+        month.diary.at(month.place.clock.now() + timedelta(days=days), answer)
+
+
+def _read_inbox(month: Month) -> None:
+    """Parked notices, in an order that the seed decides: two of one moment come in any."""
+    ports = month.place.ports
+    with ports.begin() as session:
+        waiting = inbox.parked(session, limit=10_000)
+    for notice in sorted(waiting, key=lambda each: (each.received_at, each.outcome, each.amount_fen or 0)):
+        said = _deal_with(month, notice)
+        if said is not None:
+            inbox.resolve(ports, notice_id=str(notice.id), reason=said, who=CLERK)
+            month.tally[f"parked {notice.outcome}"] += 1
+
+
+def _deal_with(month: Month, notice: ParkedNotice) -> str | None:
+    """What was done about it; None where nobody knows what to do, which the verdict will not like."""
+    channel, street = notice.merchant_account.partition(":")[0], month.place.street
+    match notice.outcome:
+        case "WRONG_AMOUNT":
+            return "金额不符，系统已自动退回"
+        case "UNCLAIMED":
+            return _look_for_the_payer(month, notice)
+        case "REFUND_SEEN":
+            return "商户平台操作，已核实"
+        case "WRONG_CURRENCY":
+            # Notice and answer tell of the same money, each by itself.
+            if notice.payment_no not in month.refunded_at_portal:
+                month.refunded_at_portal.add(notice.payment_no)
+                street.refund_at_portal(channel, notice.payment_no)
+            return "币种不符，已在商户平台退回"
+        case "REFUND_ABNORMAL":
+            for refund_no in _refunds_of(month.place.ports, notice.payment_no, RefundState.ABNORMAL):
+                street.end_refund(channel, refund_no, "SUCCESS")
+            return "已在商户平台处理异常退款"
+        case "REFUND_FAILED":
+            wish = RefundWish(payment_no=notice.payment_no, reason=RefundReason.OVERPAID, words="对方关闭后重新申请")
+            _apply(month, wish, decided_at=month.place.clock.now() + timedelta(hours=2), approve=True)
+            return "已重新申请退款"
+        case _:
+            return None
+
+
+def _look_for_the_payer(month: Month, notice: ParkedNotice) -> str:
+    month.tally["unknown payments"] += 1
+    dice = month.chances.of("payer", month.tally["unknown payments"])
+    if dice.random() >= CLAIMED_SHARE:
+        return "未查到付款人，款项留在未知账户"
+    with month.place.ports.begin() as session:
+        payment_no = session.scalar(
+            select(Payment.payment_no).where(
+                Payment.provider_payment_no == notice.provider_payment_no, Payment.order_id.is_(None)
+            )
+        )
+    wish = RefundWish(payment_no=payment_no or "", reason=RefundReason.UNCLAIMED, words="已查明付款人要求退回")
+    _apply(month, wish, decided_at=month.place.clock.now() + timedelta(hours=5), approve=True)
+    return "已查明付款人，申请原路退回"
+
+
+def _refunds_of(ports: Ports, payment_no: str, state: RefundState) -> list[str]:
+    with ports.begin() as session:
+        return list(
+            session.scalars(
+                select(Refund.refund_no)
+                .join(Payment, Payment.id == Refund.payment_id)
+                .where(Payment.payment_no == payment_no, Refund.state == state)
+            )
+        )
+
+
+def _slow_refunds(month: Month) -> None:
+    """Across the street: refunds that the provider took on yesterday come to an end, most of them well."""
+    with month.place.ports.begin() as session:
+        slow = session.execute(
+            select(Refund.refund_no, Payment.channel, Refund.amount_fen)
+            .join(Payment, Payment.id == Refund.payment_id)
+            .where(Refund.state == RefundState.SENT, Refund.created_at < month.place.clock.now() - SLOW_AFTER)
+            .order_by(Refund.created_at, Refund.amount_fen)
+        ).all()
+    for refund_no, channel, amount_fen in slow:
+        dice = month.chances.of("slow refund", month.place.clock.now().isoformat(), amount_fen)
+        # Alipay has no word for a refund that failed after it was taken on.
+        ends_well = channel != "wechat_pay" or dice.random() < ENDS_WELL_SHARE
+        month.place.street.end_refund(channel, refund_no, "SUCCESS" if ends_well else "CLOSED")
+        month.tally["slow refunds"] += 1
+
+
+def _plan_stray(month: Month, day: date) -> None:
+    """Now and then somebody pays what nobody asked for."""
+    dice = month.chances.of("stray", day)
+    expected = STRAYS_AT_A_THOUSAND * len(month.residents) / 1000 * month.chances.fault_percent / 100
+    accounts = sorted(month.place.ports.daily_bills)
+    for number in range(int(expected) + (dice.random() < expected % 1)):
+        channel, _, merchant = dice.choice(accounts).partition(":")
+        pay = partial(month.place.street.stray_payment, channel, merchant, dice.randrange(1_00, 900_00))
+        month.diary.at(at(day, dice.randrange(8, 22), 13 + number % 30), pay)
+        month.tally["fault stray"] += 1
+
+
+def _look_at_differences(month: Month) -> None:
+    """A day that did not agree is compared again; what still does not, and has a known cause, is explained."""
+    ports = month.place.ports
+    with ports.begin() as session:
+        days = sorted({(each.merchant_account, each.day) for each in open_differences(session, limit=10_000)})
+    for account, day in days:
+        try:
+            reconcile(ports, merchant_account=account, day=day)
+        except (ProviderError, BillDamaged, BillNotReady):
+            month.tally["bills not to be had"] += 1
+    with ports.begin() as session:
+        still_open = open_differences(session, limit=10_000)
+    for each in still_open:
+        cause = month.known_causes.get(each.payment_no)
+        if cause in EXPLAINABLE:
+            resolve_difference(ports, difference_id=each.id, words=f"已核实原因 {cause}", who=CLERK)
+            month.tally[f"explained {each.kind} {cause}"] += 1
+
+
+def _sign(month: Month, day: date) -> None:
+    """Days without an open difference are signed by both, some days later."""
+    ports = month.place.ports
+    with ports.begin() as session:
+        ready = session.execute(
+            select(Reconciliation.merchant_account, Reconciliation.day)
+            .where(
+                Reconciliation.state == ReconciliationState.COMPARED,
+                Reconciliation.day <= day - timedelta(days=SIGNED_AFTER_DAYS),
+                text(
+                    "NOT EXISTS (SELECT 1 FROM reconciliation_differences d"
+                    " WHERE d.reconciliation_id = reconciliations.id AND d.resolved_at IS NULL)"
+                ),
+            )
+            .order_by(Reconciliation.day, Reconciliation.merchant_account)
+        ).all()
+    for account, reconciled in ready:
+        sign_day(ports, merchant_account=account, day=reconciled, who=CLERK)
+        if sign_day(ports, merchant_account=account, day=reconciled, who=CHIEF):
+            month.tally["days closed"] += 1

@@ -1,0 +1,296 @@
+"""WeChat and Alipay: people with a phone, each signed in through the real house, paying for themselves and for a parent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from jobs.simulation import house, office
+from jobs.simulation.clock import BEGINS_ON, at
+from jobs.simulation.mishaps import CLOSING, ORDERING, REFUNDING, Mishap, drawn
+from jobs.simulation.town import CHANGZHOU, XINJIANG
+from services.bills import list_bills
+from services.consents import give_consent, notice_texts
+from services.errors import BusinessError
+from services.face_checks import finish_face_check, start_face_check
+from services.insured_persons import Named, add_insured_person, list_insured_persons
+from services.orders import NewOrder, cancel_order, place_order, refresh_order
+from services.real_names import prove_name
+from services.sign_in import authenticate, sign_in
+
+if TYPE_CHECKING:
+    import random
+    import uuid
+    from collections.abc import Callable, Mapping
+    from datetime import date, datetime
+
+    from jobs.simulation.month import Month
+    from jobs.simulation.town import Resident
+    from models.accounts import Account
+    from services.order_views import OrderView
+
+LAST_PAY_DAY: Final = 25
+"""Of the month: whoever pays by phone does so before the cut-off."""
+TRIES: Final = 3
+EXPECTED: Final = frozenset({
+    "BILL_RESERVED", "BILL_NOT_PAYABLE", "PAYMENT_REFUSED", "ORDER_CANNOT_BE_CANCELLED", "REQUEST_IN_FLIGHT", "DEBIT_IN_FLIGHT", "TOO_MANY_OPEN_ORDERS",
+})  # fmt: skip
+"""Refusals that such a month brings about; any other ends the simulation."""
+
+
+@dataclass(kw_only=True)
+class Phone:
+    """Somebody's mini-program, signed in."""
+
+    resident: Resident
+    miniprogram: str
+    app_id: str
+    platform: str
+    user_id: str
+    account: Account
+    orders: int = 0
+    payees: dict[int, uuid.UUID] = field(default_factory=dict)
+    """Resident's number → id in this account's list."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visit:
+    """Somebody takes the phone out to pay for somebody."""
+
+    payer: Resident
+    payee: Resident
+    at: datetime
+    number: int = 0
+    """Of tries for the same months."""
+
+    @property
+    def words(self) -> tuple[object, ...]:
+        """What its dice are named after."""
+        return ("visit", self.payer.number, self.payee.number, self.number)
+
+
+class Phones:
+    """One platform's people."""
+
+    name: ClassVar[str]
+    platform: ClassVar[str]
+    shares: ClassVar[Mapping[str, int]]
+
+    def __init__(self) -> None:
+        self._phones: dict[int, Phone] = {}
+
+    def plan_day(self, month: Month, day: date) -> None:
+        mine = month.of_way(self.name)
+        for place, resident in enumerate(mine):
+            dice = month.chances.of(self.name, "plan", resident.number)
+            pays_on = max(resident.joins_on, BEGINS_ON + timedelta(days=dice.randrange(min(month.days, LAST_PAY_DAY))))
+            if pays_on != day:
+                continue
+            when, fate = at(day, dice.randrange(8, 22)), dice.random()
+            neighbour = mine[(place + 1) % len(mine)]
+            if fate < NEVER:
+                month.tally["never pay"] += 1
+                continue
+            self._plan(month, Visit(payer=resident, payee=resident, at=when))
+            if fate > 1 - FOR_PARENT and neighbour.joins_on <= day and neighbour.region == resident.region:
+                self._plan(month, Visit(payer=resident, payee=neighbour, at=when))
+                if fate > 1 - FOR_PARENT / 2:
+                    # And the parent takes out the phone at the very same moment.
+                    self._plan(month, Visit(payer=neighbour, payee=neighbour, at=when))
+
+    def plan_quiet_day(self, month: Month, day: date) -> None:
+        """Nobody pays any more."""
+
+    def _plan(self, month: Month, visit: Visit) -> None:
+        month.diary.at(visit.at, lambda: self._visit(month, visit))
+
+    def _visit(self, month: Month, visit: Visit) -> None:
+        dice = month.chances.of(self.name, *visit.words)
+        phone = self._phones.get(visit.payer.number) or self._take_out(month, visit.payer)
+        order = self._order(month, phone, visit, dice)
+        if order is None:
+            return
+        house.plan_sweeps(month, visit.at)
+        mishap = drawn(month.chances, dice, tuple(each for each in ORDERING[self.platform] if not each.operation))
+        deed, minutes = dice.random(), 28 if visit.payer is visit.payee else 8
+        soon, late = visit.at + timedelta(minutes=3), visit.at + timedelta(minutes=minutes)
+        if deed < ABANDONS:
+            self._come_again(month, visit, dice)
+        elif deed < ABANDONS + CANCELS:
+            month.diary.at(soon, lambda: self._cancel(month, phone, order, dice))
+            if dice.random() < HALF:
+                month.diary.at(late, lambda: self._pay(month, phone, order, mishap))
+            self._come_again(month, visit, dice)
+        else:
+            when = late if deed > 1 - PAYS_LATE else soon
+            month.diary.at(when, lambda: self._pay(month, phone, order, mishap))
+            if dice.random() < LOOKS:
+                month.diary.at(when + timedelta(minutes=5), lambda: self._look(month, phone, order))
+            self._come_again(month, visit, dice)
+            self._maybe_a_case(month, order, when, dice)
+
+    def _order(self, month: Month, phone: Phone, visit: Visit, dice: random.Random) -> OrderView | None:
+        ports = month.place.ports
+        payee = self._payee(month, phone, visit.payee)
+        bills = [
+            bill for bill in list_bills(ports, account=phone.account, insured_person_id=payee).bills if bill.payability.payable
+        ]
+        if not bills:
+            month.tally["nothing to pay"] += 1
+            return None
+        mishap = drawn(month.chances, dice, tuple(each for each in ORDERING[self.platform] if each.operation))
+        if mishap is not None:
+            self._plant(month, mishap, f"app:{phone.app_id}")
+        new = NewOrder(
+            insured_person_id=payee,
+            bill_nos=tuple(bill.bill_no for bill in bills),
+            expected_amount_fen=sum(bill.amount_fen for bill in bills),
+        )
+        phone.orders += 1
+        key = f"{phone.resident.number}-{phone.orders}"
+        order = self._expecting(month, lambda: place_order(ports, account=phone.account, new=new, idempotency_key=key))
+        if order is None:
+            self._come_again(month, visit, dice)
+            return None
+        month.tally["orders"] += 1
+        return order
+
+    def _pay(self, month: Month, phone: Phone, order: OrderView, mishap: Mishap | None) -> None:
+        ports = month.place.ports
+        launch = order.launch or refresh_order(ports, account=phone.account, order_no=order.order_no).launch
+        if launch is None:
+            month.tally["not opened"] += 1
+            return
+        if mishap is not None:
+            month.known_causes[order.payment_no] = str(mishap)
+        wishes = [] if mishap is None else [mishap.wish]
+        if not month.place.street.open_cashier(self.platform, phone.app_id, phone.user_id, launch, faults=wishes):
+            month.tally["cashier refused"] += 1
+            return
+        month.tally[f"paid by {self.name}"] += 1
+        if mishap is None:
+            return
+        month.tally[f"fault {mishap}"] += 1
+        if mishap.fault == "wrong_amount":
+            # It will be sent back by itself, and that may go wrong too.
+            dice = month.chances.of("its refund", phone.resident.number, phone.orders)
+            self.spoil_refund(month, dice.choice(REFUNDING[self.platform]), order.payment_no, phone.app_id)
+
+    def spoil_refund(self, month: Month, mishap: Mishap, payment_no: str, app_id: str) -> None:
+        self._plant(month, mishap, f"app:{app_id}" if mishap.operation else payment_no)
+
+    def _plant(self, month: Month, mishap: Mishap, target: str) -> None:
+        month.place.street.misbehave(target, mishap.fault, mishap.value, operation=mishap.operation)
+        month.tally[f"fault {mishap}"] += 1
+
+    def _cancel(self, month: Month, phone: Phone, order: OrderView, dice: random.Random) -> None:
+        mishap = drawn(month.chances, dice, CLOSING[self.platform])
+        if mishap is not None:
+            self._plant(month, mishap, order.payment_no)
+        ports = month.place.ports
+        self._expecting(month, lambda: cancel_order(ports, account=phone.account, order_no=order.order_no))
+
+    def _look(self, month: Month, phone: Phone, order: OrderView) -> None:
+        refresh_order(month.place.ports, account=phone.account, order_no=order.order_no)
+
+    def _come_again(self, month: Month, visit: Visit, dice: random.Random) -> None:
+        """Whoever did not get through tries again two days later; whose months are paid by then finds nothing to pay."""
+        when = visit.at + timedelta(days=2)
+        again = Visit(payer=visit.payer, payee=visit.payee, at=when, number=visit.number + 1)
+        if again.number < TRIES and when.date() <= month.last_day and dice.random() < PERSISTS:
+            self._plan(month, again)
+
+    def _maybe_a_case(self, month: Month, order: OrderView, paid_at: datetime, dice: random.Random) -> None:
+        if dice.random() < CASES:
+            office.plan_case(
+                month,
+                payment_no=order.payment_no,
+                bill_nos=tuple(line.bill_no for line in order.lines),
+                paid_at=paid_at,
+                dice=dice,
+            )
+
+    def _expecting(self, month: Month, act: Callable[[], OrderView]) -> OrderView | None:
+        """Its refusals that belong to life are counted. Raises BusinessError for any other."""
+        try:
+            return act()
+        except BusinessError as refusal:
+            if refusal.code not in EXPECTED:
+                raise
+            month.tally[f"refused {refusal.code}"] += 1
+            return None
+
+    def _payee(self, month: Month, phone: Phone, payee: Resident) -> uuid.UUID:
+        if payee.number not in phone.payees:
+            ports = month.place.ports
+            self._agree(month, phone.account, "PROXY_PAYMENT")
+            named = Named(name=payee.name, id_number=payee.id_number)
+            added = add_insured_person(ports, account=phone.account, named=named, relation="父母", keep=True)
+            phone.payees[payee.number] = added.id
+        return phone.payees[payee.number]
+
+    def _take_out(self, month: Month, resident: Resident) -> Phone:
+        """The first visit: sign in, agree, prove who one is."""
+        ports, street = month.place.ports, month.place.street
+        miniprogram, program = next(
+            (code, each)
+            for code, each in sorted(ports.partners.miniprograms.items())
+            if each.platform == self.platform and resident.region in each.regions and each.merchant
+        )
+        street.register(name=resident.name, id_number=resident.id_number, phone=resident.phone, bank_card=resident.bank_card)
+        real_name = {"name": resident.name, "id_number": resident.id_number} if program.platform_real_name else None
+        user_id = street.make_user(program.app_id, real_name=real_name)
+        signed = sign_in(ports, miniprogram=miniprogram, code=street.make_code(program.app_id, user_id))
+        account = signed.account
+        if account.person_id is None:
+            self._agree(month, account, "REAL_NAME", "FACE")
+            prove_name(ports, account=account, name=resident.name, id_number=resident.id_number, phone=resident.phone)
+            begun = start_face_check(ports, account=account, idempotency_key=f"face-{resident.number}")
+            street.show_face((begun.launch or {})["verifyId"])
+            finish_face_check(ports, account=account, check_id=begun.id)
+            account = authenticate(ports, signed.token)
+        phone = Phone(
+            resident=resident,
+            miniprogram=miniprogram,
+            app_id=program.app_id,
+            platform=self.platform,
+            user_id=user_id,
+            account=account,
+        )
+        me = next(row for row in list_insured_persons(ports, account=account) if row.is_self)
+        phone.payees[resident.number] = me.id
+        self._phones[resident.number] = phone
+        month.tally["signed in"] += 1
+        return phone
+
+    def _agree(self, month: Month, account: Account, *purposes: str) -> None:
+        ports = month.place.ports
+        texts = {text.purpose: text for text in notice_texts(ports, account=account)}
+        for purpose in purposes:
+            text = texts[purpose]
+            give_consent(ports, account=account, purpose=purpose, version=text.version, text_hash=text.text_hash)
+
+
+NEVER: Final = 0.05
+"""Of a hundred times these: shares of people and of orders."""
+FOR_PARENT: Final = 0.12
+ABANDONS: Final = 0.05
+CANCELS: Final = 0.05
+PAYS_LATE: Final = 0.06
+HALF: Final = 0.5
+LOOKS: Final = 0.5
+PERSISTS: Final = 0.8
+CASES: Final = 0.03
+
+
+class WeChat(Phones):
+    name = "wechat"
+    platform = "wechat"
+    shares: ClassVar[Mapping[str, int]] = {CHANGZHOU: 15, XINJIANG: 15}
+
+
+class Alipay(Phones):
+    name = "alipay"
+    platform = "alipay"
+    shares: ClassVar[Mapping[str, int]] = {CHANGZHOU: 25}
