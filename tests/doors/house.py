@@ -50,6 +50,8 @@ class House:
 
     def __post_init__(self) -> None:
         self.app = create_app(self.settings, doors=self.doors, ports=self.ports)
+        # The document is made by an application too, once, and whichever is made last has the log.
+        contract.the_document()
         set_up_logs(stream=self.log)
 
     def phone(self, account: Account | None = None) -> Phone:
