@@ -11,7 +11,23 @@ from flask import Response, g, request
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import NotFound
 
-from console import audit, counter, counter_orders, counter_words, errors, home, reviews, signing_in, staff, words
+from console import (
+    audit,
+    counter,
+    counter_orders,
+    counter_words,
+    errors,
+    explain,
+    home,
+    inbox,
+    journal,
+    reconciliation,
+    refunds,
+    reviews,
+    signing_in,
+    staff,
+    words,
+)
 from console.pages import NAVIGATION, blueprint, form_token, is_production, navigation_of, ports, set_cookie
 from services.staff import scope_name
 from services.staff_sessions import IDLE_AFTER
@@ -19,7 +35,20 @@ from services.staff_sessions import IDLE_AFTER
 if TYPE_CHECKING:
     from flask import Flask
 
-NOUNS: Final = (signing_in, home, reviews, counter, counter_orders, staff, audit)
+NOUNS: Final = (
+    signing_in,
+    home,
+    reviews,
+    counter,
+    counter_orders,
+    inbox,
+    refunds,
+    reconciliation,
+    journal,
+    explain,
+    staff,
+    audit,
+)
 """Imported for the pages that they declare; in the order of the head."""
 NAVIGATION.sort(key=lambda entry: [noun.__name__ for noun in NOUNS].index(entry.noun))
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")

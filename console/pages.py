@@ -48,6 +48,8 @@ blueprint: Final = APIBlueprint(
 
 EVERYBODY: Final = frozenset(StaffRole)
 REVIEWERS: Final = frozenset({StaffRole.REVIEWER, StaffRole.SUPERVISOR})
+ACCOUNTANTS: Final = frozenset({StaffRole.ACCOUNTANT, StaffRole.SUPERVISOR})
+"""Two of the staff are wanted for most of what they decide, and a supervisor may be the second."""
 ADMINISTRATORS: Final = frozenset({StaffRole.ADMINISTRATOR})
 AUDITORS: Final = frozenset({StaffRole.AUDITOR})
 
@@ -150,7 +152,7 @@ def _recorded(ask: Callable[[], Any], given: dict[str, Any]) -> Any:
         raise
     finally:
         act = f"{request.method} {request.endpoint}"
-        record(ports(), who=me().who, act=act, subject=subject, result=result, origin=origin())
+        record(ports(), who=me().who, act=act, subject=subject or g.get("subject", ""), result=result, origin=origin())
     return answer
 
 
@@ -169,6 +171,11 @@ def me() -> StaffView:
 def origin() -> Origin:
     """Where the request came from, for the record."""
     return Origin(address=request.remote_addr or "-", request_id=g.get("request_id", "-"))
+
+
+def about(subject: str) -> None:
+    """Whom or what a page without a value in its path is about, once it is known that there is such a thing: for the record."""
+    g.subject = subject
 
 
 def field(name: str) -> str:

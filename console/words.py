@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 ROLES: Final = {
     StaffRole.REVIEWER: "审核员",
     StaffRole.SUPERVISOR: "复核主管",
+    StaffRole.ACCOUNTANT: "财务员",
     StaffRole.AUDITOR: "审计员",
     StaffRole.ADMINISTRATOR: "系统管理员",
 }
 ROLE_HINTS: Final = {
     StaffRole.REVIEWER: "办理审核和窗口核验",
     StaffRole.SUPERVISOR: "对需要第二人确认的事项进行复核",
+    StaffRole.ACCOUNTANT: "办理资金通知、退款、对账，查看账簿",
     StaffRole.AUDITOR: "查看谁看过、谁办过，不办理业务",
     StaffRole.ADMINISTRATOR: "管理工作人员账号，不接触业务数据",
 }

@@ -22,7 +22,7 @@ from jobs import settle as settle_loop
 from jobs import worker as worker_process
 from jobs.adjustment_commands import adjust, adjustments_command
 from jobs.agreement_commands import agreements
-from jobs.asking import ports_of, settings_of
+from jobs.asking import in_words, ports_of, settings_of
 from jobs.audit_commands import audit
 from jobs.counter_commands import counter
 from jobs.reconciliation_commands import differences, reconcile
@@ -165,13 +165,11 @@ def inbox_command(resolve: str | None, again: str | None, reason: str | None, wh
     if resolve or again:
         if not reason or not who:
             raise click.ClickException("this wants --reason and --who, such as --reason '已原路退回' --who S1024")
-        try:
+        with in_words():
             if resolve:
                 inbox.resolve(ports, notice_id=resolve, reason=reason, who=who)
             if again:
                 inbox.settle_again(ports, notice_id=again, reason=reason, who=who)
-        except BusinessError:
-            raise click.ClickException(f"no such parked notice waits: {resolve or again}") from None
         click.echo("resolved" if resolve else "back in the queue")
         return
     with ports.begin() as session:

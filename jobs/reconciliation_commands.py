@@ -11,6 +11,7 @@ from jobs.asking import in_words, ports_of
 from providers.bills import BillDamaged, BillNotReady
 from providers.protocols import ProviderError
 from services import reconciliation
+from services.differences import agree_to_difference, explain_difference
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -61,17 +62,27 @@ def reconcile(day: datetime, account: str | None, *, sign: bool, who: str | None
 
 
 @click.command()
-@click.option("--resolve", "difference_id", type=int, metavar="ID", help="Say why the two do not agree.")
-@click.option("--words", help="Why, in a few words; names and numbers of people are refused.")
+@click.option(
+    "--explain", "explained_id", type=int, metavar="ID", help="Say why the two do not agree; somebody else agrees to it."
+)
+@click.option("--agree", "agreed_id", type=int, metavar="ID", help="Agree to what somebody else said; it is open no longer.")
+@click.option("--words", help="With --explain: why, in a few words; names and numbers of people are refused.")
 @click.option("--who", help="Your own staff number, such as S1024.")
-def differences(difference_id: int | None, words: str | None, who: str | None) -> None:
+def differences(explained_id: int | None, agreed_id: int | None, words: str | None, who: str | None) -> None:
     """What the books and the providers' bills do not agree on, the oldest first."""
     ports = ports_of()
-    if difference_id is not None:
+    if explained_id is not None:
         if not words or not who:
             raise click.ClickException("this wants --words and --who, such as --words '跨日入账，次日账单已有' --who S1024")
         with in_words():
-            reconciliation.resolve_difference(ports, difference_id=difference_id, words=words, who=f"staff:{who}")
+            explain_difference(ports, difference_id=explained_id, words=words, who=f"staff:{who}")
+        click.echo(f"explained; somebody else agrees to it: canbao differences --agree {explained_id} --who …")
+        return
+    if agreed_id is not None:
+        if not who:
+            raise click.ClickException("this wants --who, such as --who S2048")
+        with in_words():
+            agree_to_difference(ports, difference_id=agreed_id, who=f"staff:{who}")
         click.echo("resolved")
         return
     with ports.begin() as session:
@@ -83,6 +94,8 @@ def differences(difference_id: int | None, words: str | None, who: str | None) -
             f"{row.id}  {row.merchant_account} {row.day}  {row.kind} {row.subject}  payment {row.payment_no}  theirs {number}"
         )
         click.echo(f"    bill {_fen(row.bill_fen)}, books {_fen(row.our_fen)}, seen {seen}: {row.next_step}")
+        if row.explained_by is not None:
+            click.echo(f"    explained by {row.explained_by}: {row.resolution}; waits for somebody else to agree")
     if not rows:
         click.echo("none")
 

@@ -7,6 +7,7 @@ import click
 from config.clock import BEIJING
 from jobs.asking import in_words, ports_of
 from models.refunds import RefundReason, RefundState
+from services import money_back
 from services import refunds as refunds_service
 
 STEPS = {
@@ -28,7 +29,7 @@ def refunds() -> None:
 def list_command() -> None:
     """What is not over yet, or failed and is owed as before; the oldest first."""
     with ports_of().begin() as session:
-        rows = refunds_service.open_refunds(session)
+        rows = money_back.open_refunds(session)
     for row in rows:
         at = row.created_at.astimezone(BEIJING).strftime("%Y-%m-%d %H:%M")
         fault = f"  {row.fault}" if row.fault else ""

@@ -7,9 +7,9 @@ from enum import StrEnum
 from typing import ClassVar
 
 from sqlalchemy import CheckConstraint, Date, ForeignKey, Identity, Index, UniqueConstraint, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, object_session
 
-from models.base import Base, Moves, Stateful, one_of
+from models.base import Base, IllegalMove, Move, Moves, Stateful, one_of
 
 
 class ReconciliationState(StrEnum):
@@ -98,7 +98,9 @@ class Reconciliation(Stateful, Base):
 
 
 class ReconciliationDifference(Base):
-    """A payment or a refund on which the bill and our books do not agree. It goes when they do, or when a person says why not."""
+    """A payment or a refund on which the bill and our books do not agree. It goes when they do, or when one of the staff says why
+    they need not and another agrees.
+    """
 
     __tablename__ = "reconciliation_differences"
     __table_args__ = (
@@ -108,6 +110,11 @@ class ReconciliationDifference(Base):
             "reconciliation_id", "subject", "provider_payment_no", "refund_key", name="uq_reconciliation_differences_one_a_row"
         ),
         CheckConstraint("resolved_by IS NULL OR resolved_at IS NOT NULL", name="resolved_at_a_time"),
+        CheckConstraint(
+            "(explained_by IS NULL) = (explained_at IS NULL) AND (explained_by IS NULL OR resolution IS NOT NULL)",
+            name="explained_in_words",
+        ),
+        CheckConstraint("resolved_by IS NULL OR (explained_by IS NOT NULL AND explained_by <> resolved_by)", name="two_people"),
         Index("ix_reconciliation_differences_open", "id", postgresql_where=text("resolved_at IS NULL")),
     )
 
@@ -131,7 +138,29 @@ class ReconciliationDifference(Base):
     first_seen_at: Mapped[datetime]
     seen_run: Mapped[int]
     """The run of its day that saw it last."""
+    explained_at: Mapped[datetime | None]
+    explained_by: Mapped[str | None]
+    """The first of the two, who found out why."""
     resolved_at: Mapped[datetime | None]
     resolved_by: Mapped[str | None]
-    """Who of the staff; none where a later run found that they agree."""
+    """The second, who agreed; none where a later run found that the two agree by now."""
     resolution: Mapped[str | None]
+    """Why they do not agree, in the first one's words."""
+
+    def explain(self, *, words: str, who: str, at: datetime) -> None:
+        """The first of the two. Again, by whomever, replaces what was said; what was said before stays among the moves."""
+        self._told("EXPLAINED", why=f"difference.explained:{words}", who=who, at=at)
+        self.explained_at, self.explained_by, self.resolution = at, who, words
+
+    def agree(self, *, who: str, at: datetime) -> None:
+        """The second of the two; the database refuses the first one again."""
+        self._told("RESOLVED", why="difference.agreed", who=who, at=at)
+        self.resolved_at, self.resolved_by = at, who
+
+    def _told(self, to: str, *, why: str, who: str, at: datetime) -> None:
+        session = object_session(self)
+        if session is None:
+            raise IllegalMove("reconciliation_difference: moved outside a session, so the step would leave no row")
+        was = "OPEN" if self.explained_by is None else "EXPLAINED"
+        noun = "reconciliation_difference"
+        session.add(Move(noun=noun, row_id=str(self.id), from_state=was, to_state=to, why=why, who=who, at=at))

@@ -132,14 +132,14 @@ class Refund(Stateful, Base):
 
     lines: Mapped[list[RefundLine]] = relationship(lazy="raise", order_by="RefundLine.id")
 
-    def approve(self, *, who: str, at: datetime) -> None:
+    def approve(self, *, who: str, at: datetime, words: str | None = None) -> None:
         """It goes back through the provider, from now on."""
-        self._move(_R.APPROVED, who=who, at=at)
+        self._move(_R.APPROVED, who=who, at=at, why=words and f"refund.approved:{words}")
         self.decided_by, self.next_ask_at = who, at
 
-    def pass_on(self, *, who: str, at: datetime) -> None:
+    def pass_on(self, *, who: str, at: datetime, words: str | None = None) -> None:
         """The treasury has the money: registrar, tax authority and treasury decide, each in turn."""
-        self._move(_R.HRSS_REVIEW, who=who, at=at)
+        self._move(_R.HRSS_REVIEW, who=who, at=at, why=words and f"refund.passed_on:{words}")
         self.decided_by = who
 
     def agree(self, to: RefundState, *, who: str, at: datetime, words: str) -> None:

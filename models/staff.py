@@ -20,6 +20,8 @@ class StaffRole(StrEnum):
     """Decides applications and sees people at the counter."""
     SUPERVISOR = "SUPERVISOR"
     """The second person wherever one alone may not decide."""
+    ACCOUNTANT = "ACCOUNTANT"
+    """Answers for the money: parked notices, refunds, days against the providers' bills, the journal."""
     AUDITOR = "AUDITOR"
     """Sees who looked and who did what, and changes nothing."""
     ADMINISTRATOR = "ADMINISTRATOR"
@@ -37,6 +39,7 @@ class Power(StrEnum):
 POWER_OF: Final = {
     StaffRole.REVIEWER: Power.BUSINESS,
     StaffRole.SUPERVISOR: Power.BUSINESS,
+    StaffRole.ACCOUNTANT: Power.BUSINESS,
     StaffRole.AUDITOR: Power.AUDIT,
     StaffRole.ADMINISTRATOR: Power.ADMINISTRATION,
 }

@@ -15,6 +15,8 @@ from sqlalchemy import select
 from models.base import new_id
 from models.inbox import Notice, NoticeState
 from services.errors import NotFound
+from services.inbox_errors import NoticeDealtWith, NoticeMovedMoney
+from services.staff_words import staff_words
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -98,6 +100,10 @@ NEXT_STEPS = {
 """Outcome of a parked notice → what a person does about it."""
 
 
+def next_step(outcome: str | None) -> str:
+    return NEXT_STEPS.get(outcome or "", "查明后处理")
+
+
 def parked(session: Session, *, limit: int = 200) -> list[ParkedNotice]:
     """Parked notices that nobody has resolved yet, oldest first."""
     rows = session.scalars(
@@ -112,45 +118,50 @@ def parked(session: Session, *, limit: int = 200) -> list[ParkedNotice]:
             amount_fen=row.amount_fen,
             outcome=row.outcome or "",
             received_at=row.received_at,
-            next_step=NEXT_STEPS.get(row.outcome or "", "查明后处理"),
+            next_step=next_step(row.outcome),
         )
         for row in rows
     ]
 
 
 def resolve(ports: Ports, *, notice_id: str, reason: str, who: str) -> None:
-    """A person has dealt with a parked notice, and says how. The notice and its transfers stay. Raises NotFound."""
+    """A person has dealt with a parked notice, and says how. The notice and its transfers stay.
+
+    Raises ReasonNeeded, NotFound, NoticeDealtWith.
+    """
+    said = staff_words(reason)
     with ports.begin() as session:
         notice = _parked(session, notice_id)
         notice.resolved_at = ports.now()
-        notice.resolution = f"{reason} ({who})"
+        notice.resolution = f"{said} ({who})"
 
 
 def settle_again(ports: Ports, *, notice_id: str, reason: str, who: str) -> None:
-    """Put a notice that could not be booked (CONFLICT) back into the queue, once what it clashed with is mended. Raises NotFound.
+    """Put a notice that could not be booked (CONFLICT) back into the queue, once what it clashed with is mended.
 
-    Only CONFLICT: every other parked notice has moved its money already, and must not move it twice.
+    Only CONFLICT: every other parked notice has moved its money already, and must not move it twice. Raises ReasonNeeded, NotFound,
+    NoticeDealtWith, NoticeMovedMoney.
     """
+    said = staff_words(reason)
     with ports.begin() as session:
         notice = _parked(session, notice_id)
         if notice.outcome != CONFLICT:
-            raise NotFound
-        notice.queue_again(reason=reason, who=f"staff:{who}", at=ports.now())
+            raise NoticeMovedMoney
+        notice.queue_again(reason=said, who=f"staff:{who}", at=ports.now())
 
 
 CONFLICT = "CONFLICT"
 
 
 def _parked(session: Session, notice_id: str) -> Notice:
+    """Locked: of two who deal with it at once, one does, and the other is told. Raises NotFound, NoticeDealtWith."""
     try:
         wanted = uuid.UUID(notice_id)
     except ValueError:
         raise NotFound from None
-    notice = session.scalar(
-        select(Notice)
-        .where(Notice.id == wanted, Notice.state == NoticeState.PARKED, Notice.resolved_at.is_(None))
-        .with_for_update()
-    )
+    notice = session.scalar(select(Notice).where(Notice.id == wanted).with_for_update())
     if notice is None:
         raise NotFound
+    if notice.state != NoticeState.PARKED or notice.resolved_at is not None:
+        raise NoticeDealtWith
     return notice

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from services.errors import NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from sqlalchemy.orm import Session
@@ -46,52 +47,110 @@ class Event:
 
     at: datetime
     table: str
-    what: str
+    facts: dict[str, Any]
+    """What the row says, by column."""
+
+    @property
+    def what(self) -> str:
+        """The same in one line."""
+        return SENTENCES[self.table](self.facts)
 
 
 EXPLAIN = text("""
     WITH p AS (SELECT * FROM payments WHERE payment_no = :no),
-         lines AS (SELECT l.*, b.bill_no, b.coverage_month, b.insurance_type FROM payment_order_lines l
+         lines AS (SELECT l.*, b.bill_no, b.coverage_month, b.insurance_type, b.region FROM payment_order_lines l
                    JOIN contribution_bills b ON b.id = l.bill_id WHERE l.order_id IN (SELECT order_id FROM p))
-    SELECT created_at AS at, 'payments' AS "table", format('%s %s:%s %s fen, their number %s, now %s', origin, channel, merchant,
-           amount_fen, coalesce(provider_payment_no, '-'), state) AS what FROM p
-    UNION ALL SELECT o.created_at, 'payment_orders', format('order %s, %s fen, now %s%s', o.order_no, o.total_fen, o.state,
-           coalesce(' (' || o.closed_why || ')', '')) FROM payment_orders o JOIN p ON p.order_id = o.id
-    UNION ALL SELECT o.created_at, 'payment_order_lines', format('bill %s: %s of %s, %s fen%s', l.bill_no, l.insurance_type,
-           l.coverage_month, l.amount_fen, CASE WHEN l.live THEN '' ELSE ' (given back)' END)
+    SELECT created_at AS at, 'payments' AS "table", jsonb_build_object('origin', origin, 'channel', channel, 'merchant', merchant,
+           'amount_fen', amount_fen, 'provider_payment_no', provider_payment_no, 'state', state, 'payment_no', payment_no) AS facts FROM p
+    UNION ALL SELECT o.created_at, 'payment_orders', jsonb_build_object('order_no', o.order_no, 'total_fen', o.total_fen,
+           'state', o.state, 'closed_why', o.closed_why) FROM payment_orders o JOIN p ON p.order_id = o.id
+    UNION ALL SELECT o.created_at, 'payment_order_lines', jsonb_build_object('bill_no', l.bill_no, 'insurance_type', l.insurance_type,
+           'coverage_month', l.coverage_month, 'amount_fen', l.amount_fen, 'live', l.live, 'region', l.region)
            FROM lines l JOIN payment_orders o ON o.id = l.order_id
-    UNION ALL SELECT n.received_at, 'notices', format('%s by %s: %s, %s fen, their number %s → %s %s', n.kind,
-           CASE WHEN n.content_sealed IS NULL THEN 'answer' ELSE 'notice' END, n.notification_id, coalesce(n.amount_fen::text, '-'),
-           coalesce(n.provider_payment_no, '-'), n.state, coalesce(n.outcome, ''))
+    UNION ALL SELECT n.received_at, 'notices', jsonb_build_object('kind', n.kind, 'is_answer', n.content_sealed IS NULL,
+           'notification_id', n.notification_id, 'amount_fen', n.amount_fen, 'provider_payment_no', n.provider_payment_no,
+           'state', n.state, 'outcome', n.outcome, 'id', n.id)
            FROM notices n JOIN p ON n.payment_no = p.payment_no OR (n.merchant_account = p.channel || ':' || p.merchant
                 AND n.provider_payment_no = p.provider_payment_no)
-    UNION ALL SELECT m.at, 'moves', format('%s %s: %s → %s, %s, by %s', m.noun, m.row_id, m.from_state, m.to_state, m.why, m.who)
-           FROM moves m WHERE (m.noun = 'payment' AND m.row_id = (SELECT id::text FROM p))
-                OR (m.noun = 'payment_order' AND m.row_id = (SELECT order_id::text FROM p))
-                OR (m.noun = 'refund' AND m.row_id IN (SELECT f.id::text FROM refunds f JOIN p ON p.id = f.payment_id))
-                OR (m.noun = 'contribution_bill' AND m.row_id IN (SELECT bill_id::text FROM lines)
-                    AND m.at >= (SELECT created_at FROM p))
-    UNION ALL SELECT t.at, 'transfers', format('%s: %s fen from %s to %s%s', t.kind, t.amount_fen, t.debit_account, t.credit_account,
-           coalesce(', ' || t.reason, '')) FROM transfers t JOIN p ON p.id = t.payment_id
-    UNION ALL SELECT t.at, 'contribution_records', format('%s of %s: %s fen, paid %s, now %s', r.insurance_type, r.coverage_month,
-           r.amount_fen, to_char(r.paid_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SSZ'), r.state)
+    UNION ALL SELECT m.at, 'moves', jsonb_build_object('noun', m.noun, 'row_id', m.row_id, 'from_state', m.from_state,
+           'to_state', m.to_state, 'why', m.why, 'who', m.who)
+           FROM (SELECT 'payment' AS noun, id::text AS row_id FROM p
+                 UNION SELECT 'payment_order', order_id::text FROM p WHERE order_id IS NOT NULL
+                 UNION SELECT 'refund', f.id::text FROM refunds f JOIN p ON p.id = f.payment_id
+                 UNION SELECT 'contribution_bill', bill_id::text FROM lines) k JOIN moves m ON m.noun = k.noun AND m.row_id = k.row_id
+           WHERE m.noun <> 'contribution_bill' OR m.at >= (SELECT created_at FROM p)
+    UNION ALL SELECT t.at, 'transfers', jsonb_build_object('kind', t.kind, 'amount_fen', t.amount_fen, 'debit_account', t.debit_account,
+           'credit_account', t.credit_account, 'reason', t.reason) FROM transfers t JOIN p ON p.id = t.payment_id
+    UNION ALL SELECT t.at, 'contribution_records', jsonb_build_object('insurance_type', r.insurance_type,
+           'coverage_month', r.coverage_month, 'amount_fen', r.amount_fen,
+           'paid_at', to_char(r.paid_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SSZ'), 'state', r.state, 'region', b.region)
            FROM contribution_records r JOIN p ON p.id = r.payment_id JOIN transfers t ON t.payment_id = r.payment_id AND t.bill_id = r.bill_id
-    UNION ALL SELECT f.created_at, 'refunds', format('%s %s fen back, number %s, their number %s, now %s%s%s', f.origin, f.amount_fen,
-           f.refund_no, coalesce(f.provider_refund_no, '-'), f.state, coalesce(', ' || f.reason, ''), coalesce(' (' || f.fault || ')', ''))
+           JOIN contribution_bills b ON b.id = r.bill_id
+    UNION ALL SELECT f.created_at, 'refunds', jsonb_build_object('origin', f.origin, 'amount_fen', f.amount_fen, 'refund_no', f.refund_no,
+           'provider_refund_no', f.provider_refund_no, 'state', f.state, 'reason', f.reason, 'fault', f.fault, 'id', f.id)
            FROM refunds f JOIN p ON p.id = f.payment_id
-    ORDER BY 1, 2, 3
 """)
 
 
+def _with(before: str, value: str | None, after: str = "") -> str:
+    return "" if value is None else f"{before}{value}{after}"
+
+
+def _or_dash(value: Any) -> Any:
+    return "-" if value is None else value
+
+
+SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "payments": lambda it: (
+        f"{it['origin']} {it['channel']}:{it['merchant']} {it['amount_fen']} fen, "
+        f"their number {_or_dash(it['provider_payment_no'])}, now {it['state']}"
+    ),
+    "payment_orders": lambda it: (
+        f"order {it['order_no']}, {it['total_fen']} fen, now {it['state']}{_with(' (', it['closed_why'], ')')}"
+    ),
+    "payment_order_lines": lambda it: (
+        f"bill {it['bill_no']}: {it['insurance_type']} of {it['coverage_month']}, {it['amount_fen']} fen"
+        f"{'' if it['live'] else ' (given back)'}"
+    ),
+    "notices": lambda it: (
+        f"{it['kind']} by {'answer' if it['is_answer'] else 'notice'}: {it['notification_id']}, {_or_dash(it['amount_fen'])} fen, "
+        f"their number {_or_dash(it['provider_payment_no'])} → {it['state']} {it['outcome'] or ''}"
+    ),
+    "moves": lambda it: f"{it['noun']} {it['row_id']}: {it['from_state']} → {it['to_state']}, {it['why']}, by {it['who']}",
+    "transfers": lambda it: (
+        f"{it['kind']}: {it['amount_fen']} fen from {it['debit_account']} to {it['credit_account']}{_with(', ', it['reason'])}"
+    ),
+    "contribution_records": lambda it: (
+        f"{it['insurance_type']} of {it['coverage_month']}: {it['amount_fen']} fen, paid {it['paid_at']}, now {it['state']}"
+    ),
+    "refunds": lambda it: (
+        f"{it['origin']} {it['amount_fen']} fen back, number {it['refund_no']}, their number {_or_dash(it['provider_refund_no'])}, "
+        f"now {it['state']}{_with(', ', it['reason'])}{_with(' (', it['fault'], ')')}"
+    ),
+}
+"""How a row of each table is told in one line, in English, for the command line."""
+
+
+NUMBERED = "SELECT p.payment_no, p.channel || ':' || p.merchant AS merchant_account FROM payments p "
+BY_NUMBER = (
+    text(NUMBERED + "WHERE p.payment_no = :no"),
+    text(NUMBERED + "JOIN payment_orders o ON o.id = p.order_id WHERE o.order_no = :no ORDER BY p.created_at LIMIT 1"),
+    text(NUMBERED + "WHERE p.provider_payment_no = :no ORDER BY p.created_at LIMIT 1"),
+)
+"""Each by its own index, and the next only where the one before finds nothing."""
+
+
+def find_payment(session: Session, *, number: str) -> tuple[str, str]:
+    """(payment number, merchant account) by our payment number, the order's, or the provider's. Raises NotFound."""
+    for statement in BY_NUMBER:
+        found = session.execute(statement, {"no": number}).one_or_none()
+        if found is not None:
+            return found.payment_no, found.merchant_account
+    raise NotFound
+
+
 def explain(session: Session, *, payment_no: str) -> list[Event]:
-    """Every row that touched this money, in time order. Takes our payment number or the order's. Raises NotFound."""
-    found = session.scalar(
-        text(
-            "SELECT p.payment_no FROM payments p LEFT JOIN payment_orders o ON o.id = p.order_id "
-            "WHERE p.payment_no = :no OR o.order_no = :no OR p.provider_payment_no = :no ORDER BY p.created_at LIMIT 1"
-        ),
-        {"no": payment_no},
-    )
-    if found is None:
-        raise NotFound
-    return [Event(at=row.at, table=row.table, what=row.what) for row in session.execute(EXPLAIN, {"no": found})]
+    """Every row that touched this money, in time order. Takes our payment number or the order's, or the provider's. Raises NotFound."""
+    found, _ = find_payment(session, number=payment_no)
+    events = [Event(at=row.at, table=row.table, facts=row.facts) for row in session.execute(EXPLAIN, {"no": found})]
+    return sorted(events, key=lambda each: (each.at, each.table, each.what))

@@ -24,10 +24,15 @@ from providers.protocols import NewsKind, PaymentNews, ProviderError
 from services.counter_errors import SecondPersonRequired
 from services.errors import NotFound
 from services.inbox import receive
-from services.reconciliation_errors import DayNotOver, DifferencesOpen, NoSuchMerchantAccount, ReconciliationClosed
+from services.reconciliation_errors import (
+    ComparedMeanwhile,
+    DayNotOver,
+    DifferencesOpen,
+    NoSuchMerchantAccount,
+    ReconciliationClosed,
+)
 from services.reconciliation_steps import compare, missing, stage
 from services.settlement import settle
-from services.staff_words import staff_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,6 +88,9 @@ class OpenDifference:
     our_fen: int | None
     first_seen_at: datetime
     next_step: str
+    explained_by: str | None
+    """Who said why; somebody else has to agree."""
+    resolution: str | None
 
 
 NEXT_STEPS = {
@@ -249,7 +257,7 @@ def _tell(ports: Ports, reconciliation_id: int, *, heard: int) -> ReconciledDay:
 
 
 def open_differences(session: Session, *, limit: int = 200) -> list[OpenDifference]:
-    """Differences that neither a later run nor a person has resolved, oldest first."""
+    """Differences that neither a later run nor two people have resolved, oldest first."""
     rows = session.execute(
         select(ReconciliationDifference, Reconciliation)
         .join(Reconciliation, Reconciliation.id == ReconciliationDifference.reconciliation_id)
@@ -271,29 +279,18 @@ def open_differences(session: Session, *, limit: int = 200) -> list[OpenDifferen
             our_fen=row.our_fen,
             first_seen_at=row.first_seen_at,
             next_step=NEXT_STEPS[row.kind],
+            explained_by=row.explained_by,
+            resolution=row.resolution,
         )
         for row, day in rows
     ]
 
 
-def resolve_difference(ports: Ports, *, difference_id: int, words: str, who: str) -> None:
-    """A person found out why the two do not agree, and says it. Money is moved elsewhere. Raises NotFound, ReasonNeeded."""
-    said = staff_words(words)
-    with ports.begin() as session:
-        row = session.scalar(
-            select(ReconciliationDifference)
-            .where(ReconciliationDifference.id == difference_id, ReconciliationDifference.resolved_at.is_(None))
-            .with_for_update()
-        )
-        if row is None:
-            raise NotFound
-        row.resolved_at, row.resolved_by, row.resolution = ports.now(), who, said
-
-
-def sign_day(ports: Ports, *, merchant_account: str, day: date, who: str) -> bool:
+def sign_day(ports: Ports, *, merchant_account: str, day: date, who: str, seen_run: int | None = None) -> bool:
     """Sign a compared day without open differences; True when it was the second signature, and the day is closed.
 
-    Raises NotFound, ReconciliationClosed, DifferencesOpen, SecondPersonRequired.
+    `seen_run`: the comparison whose figures the signer was shown, where they were shown any. Raises NotFound, ReconciliationClosed,
+    DifferencesOpen, ComparedMeanwhile, SecondPersonRequired.
     """
     with ports.begin() as session:
         row = _of(session, merchant_account=merchant_account, day=day)
@@ -301,11 +298,13 @@ def sign_day(ports: Ports, *, merchant_account: str, day: date, who: str) -> boo
             raise ReconciliationClosed
         if row.state != ReconciliationState.COMPARED or _open_count(session, row.id):
             raise DifferencesOpen
+        if seen_run is not None and seen_run != row.runs:
+            raise ComparedMeanwhile
         if row.signed_by is None:
             row.sign(who=who)
             return False
         if row.signed_by == who:
-            raise SecondPersonRequired
+            raise SecondPersonRequired(detail="您已经签过，请由另一位工作人员签结。")
         row.close(who=who, at=ports.now())
         return True
 

@@ -33,3 +33,30 @@ class DifferencesOpen(BusinessError):
     kind = Kind.CONFLICT
     title = "当日尚有未处理的差异或尚未对账"
     detail = "请先对账，并逐条处理差异，再行签结。"
+
+
+class ComparedMeanwhile(BusinessError):
+    """What is signed is what was seen."""
+
+    code = "COMPARED_MEANWHILE"
+    kind = Kind.CONFLICT
+    title = "当日已重新对账"
+    detail = "您打开本页以后又对过账，数字可能已变化，请核对最新的结果再签字。"
+
+
+class DifferenceSettled(BusinessError):
+    """Two others explained it, or a later comparison found that both sides agree."""
+
+    code = "DIFFERENCE_SETTLED"
+    kind = Kind.CONFLICT
+    title = "该差异已经处理"
+    detail = "已由两位工作人员确认，或再次对账时双方已一致，请刷新后查看。"
+
+
+class ExplanationChanged(BusinessError):
+    """What is agreed to is what was seen."""
+
+    code = "EXPLANATION_CHANGED"
+    kind = Kind.CONFLICT
+    title = "说明已变化"
+    detail = "您打开本页以后说明或差异有变化，请核对最新的内容再确认。"

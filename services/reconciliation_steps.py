@@ -90,7 +90,7 @@ REFUNDS = """
                     OR (r.origin = 'SEEN' AND starts_with(r.refund_no, b.refund_key || ':')))
                 ORDER BY r.refund_no <> b.refund_key, r.id LIMIT 1) f ON true)
 """
-# What a person resolved stays resolved while nothing about it changes.
+# What a person explained stays explained, and what two resolved resolved, while nothing about it changes.
 WRITE = """
     WITH {compared},
     written AS (
@@ -103,15 +103,15 @@ WRITE = """
         ON CONFLICT ON CONSTRAINT uq_reconciliation_differences_one_a_row DO UPDATE SET
             kind = EXCLUDED.kind, bill_fen = EXCLUDED.bill_fen, our_fen = EXCLUDED.our_fen, is_done = EXCLUDED.is_done,
             happened_at = EXCLUDED.happened_at, seen_run = EXCLUDED.seen_run,
-            (resolved_at, resolved_by, resolution) = (
-                SELECT d.resolved_at, d.resolved_by, d.resolution
-                WHERE d.resolved_by IS NOT NULL AND d.kind = EXCLUDED.kind
+            (explained_at, explained_by, resolved_at, resolved_by, resolution) = (
+                SELECT d.explained_at, d.explained_by, d.resolved_at, d.resolved_by, d.resolution
+                WHERE d.explained_by IS NOT NULL AND d.kind = EXCLUDED.kind
                     AND (d.bill_fen, d.our_fen) IS NOT DISTINCT FROM (EXCLUDED.bill_fen, EXCLUDED.our_fen)))
     SELECT count(*) FROM compared WHERE kind = 'MATCHED'
 """
 STATEMENTS = tuple(text(WRITE.format(compared=compared)) for compared in (TRADES, REFUNDS))
 GONE = text("""
-    UPDATE reconciliation_differences SET resolved_at = :now, resolution = 'agrees by now'
+    UPDATE reconciliation_differences SET resolved_at = :now, resolution = 'agrees by now', explained_at = NULL, explained_by = NULL
     WHERE reconciliation_id = :reconciliation_id AND seen_run < :run AND resolved_at IS NULL
 """)
 MISSING = text("""

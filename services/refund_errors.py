@@ -21,6 +21,13 @@ class RefundTooLarge(BusinessError):
     detail = "请按可退金额重新申请，已退和正在退的款项不能再退。"
 
 
+class RefundAmountMalformed(BusinessError):
+    code = "REFUND_AMOUNT_MALFORMED"
+    kind = Kind.MALFORMED
+    title = "退款金额有误"
+    detail = "请以元为单位填写，最多两位小数，例如 300.50；不填的，退全部可退金额。"
+
+
 class RefundUnderWay(BusinessError):
     """A month goes back once."""
 

@@ -119,16 +119,18 @@ def decide_refund(ports: Ports, *, refund_no: str, approve: bool, words: str, wh
         payment, refund = _lock_refund(session, refund_no)
         if refund.state != RefundState.APPLIED:
             raise RefundNotAtThisStep
-        if who == refund.applied_by and refund.amount_fen > _one_person_may(ports, session, payment):
+        if who == refund.applied_by and refund.amount_fen > one_person_may(ports, session, payment):
             raise SecondPersonRequired(detail="申请和审批不能是同一人，请由另一位工作人员审批。")
         if not approve:
             refund.reject(who=who, at=now, words=said)
             _end_lines(refund)
             return
-        begin_refund(session, payment=payment, refund=refund, who=who, now=now)
+        begin_refund(session, payment=payment, refund=refund, who=who, now=now, words=said)
 
 
-def begin_refund(session: Session, *, payment: Payment, refund: Refund, who: str, now: datetime) -> None:
+def begin_refund(
+    session: Session, *, payment: Payment, refund: Refund, who: str, now: datetime, words: str | None = None
+) -> None:
     """The step that a yes takes, its payment and refund being locked. Raises RefundRoadChanged, RefundTooLarge."""
     bills = _lock_bills(session, refund)
     through_provider = refund.road == RefundRoad.PROVIDER
@@ -146,9 +148,9 @@ def begin_refund(session: Session, *, payment: Payment, refund: Refund, who: str
     for bill in bills:
         bill.refund(who=who, at=now)
     if through_provider:
-        refund.approve(who=who, at=now)
+        refund.approve(who=who, at=now, words=words)
     else:
-        refund.pass_on(who=who, at=now)
+        refund.pass_on(who=who, at=now, words=words)
 
 
 def advance_refund(ports: Ports, *, refund_no: str, to: RefundState, words: str, who: str) -> None:
@@ -177,47 +179,6 @@ def refuse_at_provider(session: Session, *, refund: Refund, fault: str, who: str
     bills = _lock_bills(session, refund)
     refund.fail(fault=fault, who=who, at=now)
     _undo(session, refund, bills, who=who, now=now)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RefundView:
-    """A refund as the staff see it."""
-
-    refund_no: str
-    payment_no: str
-    amount_fen: int
-    state: str
-    reason: str | None
-    road: str
-    applied_by: str | None
-    created_at: datetime
-    fault: str | None
-
-
-def open_refunds(session: Session, *, limit: int = 200) -> list[RefundView]:
-    """Ordered refunds that are not over, or that failed and are owed as before; the oldest first."""
-    over = (RefundState.REFUNDED, RefundState.REJECTED)
-    rows = session.execute(
-        select(Refund, Payment.payment_no)
-        .join(Payment, Payment.id == Refund.payment_id)
-        .where(Refund.origin == RefundOrigin.ORDERED, Refund.state.not_in(over))
-        .order_by(Refund.id)
-        .limit(limit)
-    )
-    return [
-        RefundView(
-            refund_no=refund.refund_no,
-            payment_no=payment_no,
-            amount_fen=refund.amount_fen,
-            state=refund.state,
-            reason=refund.reason,
-            road=refund.road,
-            applied_by=refund.applied_by,
-            created_at=refund.created_at,
-            fault=refund.fault,
-        )
-        for refund, payment_no in rows
-    ]
 
 
 def balance_of(session: Session, account: str, payment: Payment) -> int:
@@ -320,7 +281,7 @@ def _line_of_what_is_left(session: Session, payment: Payment, amount_fen: int | 
     return RefundLine(from_account=account, amount_fen=amount_fen or left)
 
 
-def _one_person_may(ports: Ports, session: Session, payment: Payment) -> int:
+def one_person_may(ports: Ports, session: Session, payment: Payment) -> int:
     """The largest refund, in fen, that one person may apply for and decide: the region's rule; without a region, none."""
     region = session.scalar(
         text("""

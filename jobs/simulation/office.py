@@ -18,8 +18,9 @@ from models.refunds import Refund, RefundReason, RefundState
 from providers.bills import BillDamaged, BillNotReady
 from providers.protocols import ProviderError
 from services import inbox
+from services.differences import agree_to_difference, explain_difference
 from services.errors import BusinessError
-from services.reconciliation import open_differences, reconcile, resolve_difference, sign_day
+from services.reconciliation import open_differences, reconcile, sign_day
 from services.refunds import TREASURYS_ROAD, RefundWish, advance_refund, apply_for_refund, decide_refund
 
 if TYPE_CHECKING:
@@ -210,7 +211,8 @@ def _look_at_differences(month: Month) -> None:
     for each in still_open:
         cause = month.known_causes.get(each.payment_no)
         if cause in EXPLAINABLE:
-            resolve_difference(ports, difference_id=each.id, words=f"已核实原因 {cause}", who=CLERK)
+            explain_difference(ports, difference_id=each.id, words=f"已核实原因 {cause}", who=CLERK)
+            agree_to_difference(ports, difference_id=each.id, who=CHIEF)
             month.tally[f"explained {each.kind} {cause}"] += 1
 
 

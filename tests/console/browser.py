@@ -187,6 +187,12 @@ def judge(response: TestResponse) -> None:
     if response.mimetype == "image/jpeg":
         assert response.data.startswith(b"\xff\xd8\xff"), at
         return
+    if response.mimetype == "text/csv":
+        assert response.content_type == "text/csv; charset=utf-8", at
+        assert response.data.startswith(b"\xef\xbb\xbf"), at
+        assert headers["Content-Disposition"].startswith("attachment; filename"), at
+        assert response.data.endswith("行\r\n".encode()), at
+        return
     assert response.content_type == "text/html; charset=utf-8", at
     faults = faults_of(read(html := response.get_data(as_text=True)))
     assert faults == [], f"{at}: {faults}"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 NUMBERS = {
     StaffRole.REVIEWER: "S1001",
     StaffRole.SUPERVISOR: "S2001",
+    StaffRole.ACCOUNTANT: "S5001",
     StaffRole.AUDITOR: "S3001",
     StaffRole.ADMINISTRATOR: "S4001",
 }
@@ -44,6 +45,17 @@ def office(house):
     for role, number in NUMBERS.items():
         member(house.ports, number, role)
     return {role: Browser.of(house, number) for role, number in NUMBERS.items()}
+
+
+@pytest.fixture
+def accountant(office) -> Browser:
+    return office[StaffRole.ACCOUNTANT]
+
+
+@pytest.fixture
+def supervisor(office) -> Browser:
+    """The second person."""
+    return office[StaffRole.SUPERVISOR]
 
 
 @pytest.fixture

@@ -25,13 +25,14 @@ from tests.console.browser import OFFICE, Browser, member
 from tests.console.conftest import NUMBERS
 from tests.doors.house import House
 from tests.factories import World, an_id_number
+from tests.money_desk import ACCOUNTS, DAY, a_difference, a_notice, a_refund
 from tests.reviewing import REVIEWER, a_picture, an_applicant, taken_up
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Callable, Iterator
 
-FREE = count(5000)
+FREE = count(6000)
 NO_PAGES = {"console.static", "console.nowhere"}
 """The style sheet, and what answers where there is no page."""
 
@@ -85,6 +86,11 @@ PATH_VALUES: dict[str, Callable[[House], Any]] = {
     "kind": lambda _house: "ID_FRONT",
     "override_id": an_override,
     "payment_no": a_counter_order,
+    "notice_id": lambda house: a_notice(house.world),
+    "refund_id": lambda house: a_refund(house.world),
+    "difference_id": lambda house: a_difference(house.world),
+    "merchant_account": lambda _house: ACCOUNTS["320400"],
+    "day": lambda _house: DAY.isoformat(),
 }
 """What stands in a path → how one is made. A page with another value needs a line here."""
 ELSEWHERE: dict[str, Callable[[House], Any]] = {
@@ -93,6 +99,10 @@ ELSEWHERE: dict[str, Callable[[House], Any]] = {
     "application_id": lambda house: an_application_at_hand(house, "650000"),
     "override_id": lambda house: an_override(house, "650000"),
     "payment_no": lambda house: a_counter_order(house, "650000"),
+    "notice_id": lambda house: a_notice(house.world, "650000"),
+    "refund_id": lambda house: a_refund(house.world, "650000"),
+    "difference_id": lambda house: a_difference(house.world, "650000"),
+    "merchant_account": lambda _house: ACCOUNTS["650000"],
 }
 """The same in a region that staff of Changzhou have no business with. A page that names a scope needs a line here."""
 

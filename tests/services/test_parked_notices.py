@@ -8,6 +8,8 @@ import pytest
 
 from services import inbox
 from services.errors import NotFound
+from services.inbox_errors import NoticeDealtWith, NoticeMovedMoney
+from services.review_errors import ReasonNeeded
 
 
 def a_parked_one(world, ports):
@@ -27,17 +29,26 @@ def test_a_resolved_notice_leaves_the_list_with_who_and_why(world, ports):
     with ports.begin() as session:
         assert inbox.parked(session) == []
     assert world.notices()[0].resolution == "已原路退回 (S1024)"
-    with pytest.raises(NotFound):
+    with pytest.raises(NoticeDealtWith):
         inbox.resolve(ports, notice_id=str(row.id), reason="again", who="S1024")
+
+
+def test_what_was_done_is_said_in_words_that_name_nobody(world, ports):
+    row = a_parked_one(world, ports)
+
+    for reason in ("", "退了", "已退给 13800138000"):
+        with pytest.raises(ReasonNeeded):
+            inbox.resolve(ports, notice_id=str(row.id), reason=reason, who="S1024")
+    assert world.notices()[0].resolved_at is None
 
 
 def test_a_notice_whose_money_has_moved_is_never_settled_again(world, ports):
     row = a_parked_one(world, ports)
 
+    with pytest.raises(NoticeMovedMoney):
+        inbox.settle_again(ports, notice_id=str(row.id), reason="try again", who="S1024")
     with pytest.raises(NotFound):
-        inbox.settle_again(ports, notice_id=str(row.id), reason="try", who="S1024")
-    with pytest.raises(NotFound):
-        inbox.settle_again(ports, notice_id="not a number", reason="try", who="S1024")
+        inbox.settle_again(ports, notice_id="not a number", reason="try again", who="S1024")
     assert world.settle() == 0
 
 

@@ -18,9 +18,18 @@ from providers.bills import BillDamaged, BillNotReady, BillRow, BillRowKind
 from providers.protocols import NewsKind, ProviderRefused, ProviderUnreachable
 from services import orders
 from services.counter_errors import SecondPersonRequired
+from services.differences import agree_to_difference, explain_difference
 from services.errors import NotFound
-from services.reconciliation import open_differences, reconcile, reconcile_what_is_due, resolve_difference, sign_day
-from services.reconciliation_errors import DayNotOver, DifferencesOpen, NoSuchMerchantAccount, ReconciliationClosed
+from services.reconciliation import open_differences, reconcile, reconcile_what_is_due, sign_day
+from services.reconciliation_errors import (
+    ComparedMeanwhile,
+    DayNotOver,
+    DifferenceSettled,
+    DifferencesOpen,
+    ExplanationChanged,
+    NoSuchMerchantAccount,
+    ReconciliationClosed,
+)
 from services.refund_sending import send_refunds
 from services.refunds import RefundWish, apply_for_refund, decide_refund
 from services.review_errors import ReasonNeeded
@@ -473,16 +482,102 @@ def test_what_a_person_explained_stays_so_while_nothing_about_it_changes(world, 
     go(ports)
     found = one_difference(ports)
     with pytest.raises(ReasonNeeded):
-        resolve_difference(ports, difference_id=found.id, words="好", who=FIRST)
+        explain_difference(ports, difference_id=found.id, words="好", who=FIRST)
 
-    resolve_difference(ports, difference_id=found.id, words="平台更正前的金额", who=FIRST)
+    explain_difference(ports, difference_id=found.id, words="平台更正前的金额", who=FIRST)
+    assert go(ports).differences == 1, "one alone explains nothing away"
+    assert (one_difference(ports).explained_by, one_difference(ports).resolution) == (FIRST, "平台更正前的金额")
+    agree_to_difference(ports, difference_id=found.id, who=SECOND)
     assert go(ports).differences == 0
-    with pytest.raises(NotFound):
-        resolve_difference(ports, difference_id=found.id, words="平台更正前的金额", who=SECOND)
+    with pytest.raises(DifferenceSettled):
+        explain_difference(ports, difference_id=found.id, words="平台更正前的金额", who=SECOND)
 
     bill(ports, row_of(order, fen=2))
     assert go(ports).differences == 1
-    assert one_difference(ports).bill_fen == 2
+    assert (one_difference(ports).bill_fen, one_difference(ports).explained_by) == (2, None)
+
+
+def explained(world):
+    return world.rows("SELECT explained_by, resolved_by, resolution FROM reconciliation_differences")
+
+
+def test_two_people_explain_a_difference_and_whoever_does_not_agree_says_it_better(world, ports):
+    bill(ports, row_of(paid(world), fen=1))
+    go(ports)
+    number = one_difference(ports).id
+    with pytest.raises(ExplanationChanged):
+        agree_to_difference(ports, difference_id=number, who=SECOND)
+    explain_difference(ports, difference_id=number, words="平台更正前的金额", who=FIRST)
+    seen = ports.now()
+
+    with pytest.raises(SecondPersonRequired):
+        agree_to_difference(ports, difference_id=number, who=FIRST)
+    ports.clock.move(seconds=1)
+    explain_difference(ports, difference_id=number, words="平台少收了优惠券", who=SECOND)
+    with pytest.raises(ExplanationChanged):
+        agree_to_difference(ports, difference_id=number, who="staff:S4096", seen=seen)
+    with pytest.raises(SecondPersonRequired):
+        agree_to_difference(ports, difference_id=number, who=SECOND)
+    agree_to_difference(ports, difference_id=number, who=FIRST, seen=ports.now())
+
+    assert explained(world) == [(SECOND, FIRST, "平台少收了优惠券")]
+    assert world.rows(
+        "SELECT from_state, to_state, why, who FROM moves WHERE noun = 'reconciliation_difference' ORDER BY id"
+    ) == [
+        ("OPEN", "EXPLAINED", "difference.explained:平台更正前的金额", FIRST),
+        ("EXPLAINED", "EXPLAINED", "difference.explained:平台少收了优惠券", SECOND),
+        ("EXPLAINED", "RESOLVED", "difference.agreed", FIRST),
+    ]
+    with pytest.raises(DifferenceSettled):
+        agree_to_difference(ports, difference_id=number, who="staff:S4096")
+    with pytest.raises(NotFound):
+        agree_to_difference(ports, difference_id=number + 1, who=SECOND)
+
+
+def test_an_explanation_is_forgotten_when_both_sides_agree_and_asked_for_anew_when_they_do_not_any_more(world, ports):
+    order = paid(world)
+    bill(ports, row_of(order, fen=1))
+    go(ports)
+    explain_difference(ports, difference_id=one_difference(ports).id, words="平台更正前的金额", who=FIRST)
+    bill(ports, row_of(order))
+    assert go(ports).differences == 0
+    assert explained(world) == [(None, None, "agrees by now")]
+
+    bill(ports, row_of(order, fen=1))
+
+    assert go(ports).differences == 1
+    assert explained(world) == [(None, None, None)]
+
+
+def test_of_two_who_agree_at_once_one_does_and_the_other_is_told(world, ports):
+    bill(ports, row_of(paid(world), fen=1))
+    go(ports)
+    number = one_difference(ports).id
+    explain_difference(ports, difference_id=number, words="平台更正前的金额", who=FIRST)
+    told = []
+
+    def press(who):
+        try:
+            agree_to_difference(ports, difference_id=number, who=who)
+            told.append("agreed")
+        except DifferenceSettled:
+            told.append("told")
+
+    threads = [threading.Thread(target=press, args=(f"staff:S300{each}",)) for each in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(told) == ["agreed", "told", "told"]
+
+
+def test_whoever_signs_signs_the_figures_that_they_saw(world, ports):
+    go(ports)
+
+    with pytest.raises(ComparedMeanwhile):
+        sign_day(ports, merchant_account=ACCOUNT, day=DAY, who=FIRST, seen_run=0)
+    assert sign_day(ports, merchant_account=ACCOUNT, day=DAY, who=FIRST, seen_run=1) is False
 
 
 def test_a_day_is_closed_by_two_and_not_touched_after(world, ports):
@@ -587,8 +682,12 @@ def test_the_operator_compares_every_account_explains_and_closes(world, ports, c
     listed = canbao("differences")
     assert f"AMOUNT_DIFF TRADE  payment {order.payment_no}" in listed.output
     number = listed.output.split()[0]
-    assert canbao("differences", "--resolve", number).exit_code == 1
-    assert canbao("differences", "--resolve", number, "--words", "平台更正前的金额", "--who", "S1024").exit_code == 0
+    assert canbao("differences", "--explain", number).exit_code == 1
+    assert canbao("differences", "--explain", number, "--words", "平台更正前的金额", "--who", "S1024").exit_code == 0
+    assert "explained by staff:S1024: 平台更正前的金额" in canbao("differences").output
+    assert canbao("differences", "--agree", number).exit_code == 1
+    assert "SECOND_PERSON_REQUIRED" in canbao("differences", "--agree", number, "--who", "S1024").output
+    assert canbao("differences", "--agree", number, "--who", "S2048").exit_code == 0
     assert canbao("differences").output == "none\n"
 
     sign = ("reconcile", "--day", "2026-11-21", "--account", ACCOUNT, "--sign", "--who")

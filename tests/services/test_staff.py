@@ -32,7 +32,7 @@ from services.staff_sessions import authenticate, sign_in
 from tests.console.browser import OFFICE, PASSWORD, code_at, member, open_session
 from tests.together import at_once
 
-REVIEWER, SUPERVISOR, AUDITOR, ADMINISTRATOR = StaffRole
+REVIEWER, SUPERVISOR, ACCOUNTANT, AUDITOR, ADMINISTRATOR = StaffRole
 CITY, OTHER = "320400", "650000"
 
 

@@ -53,6 +53,8 @@ def upgrade() -> None:
         sa.Column("is_done", sa.Boolean(), nullable=False),
         sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seen_run", sa.BigInteger(), nullable=False),
+        sa.Column("explained_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("explained_by", sa.Text(), nullable=True),
         sa.Column("resolved_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("resolved_by", sa.Text(), nullable=True),
         sa.Column("resolution", sa.Text(), nullable=True),
@@ -62,6 +64,14 @@ def upgrade() -> None:
         sa.CheckConstraint("subject IN ('TRADE', 'REFUND')", name=op.f("ck_reconciliation_differences_subject_known")),
         sa.CheckConstraint(
             "resolved_by IS NULL OR resolved_at IS NOT NULL", name=op.f("ck_reconciliation_differences_resolved_at_a_time")
+        ),
+        sa.CheckConstraint(
+            "(explained_by IS NULL) = (explained_at IS NULL) AND (explained_by IS NULL OR resolution IS NOT NULL)",
+            name=op.f("ck_reconciliation_differences_explained_in_words"),
+        ),
+        sa.CheckConstraint(
+            "resolved_by IS NULL OR (explained_by IS NOT NULL AND explained_by <> resolved_by)",
+            name=op.f("ck_reconciliation_differences_two_people"),
         ),
         sa.ForeignKeyConstraint(
             ["reconciliation_id"],

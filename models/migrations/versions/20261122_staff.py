@@ -35,9 +35,11 @@ def upgrade() -> None:
         sa.Column("admitted_by", sa.Text(), nullable=True),
         sa.Column("signed_in_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("state IN ('INVITED', 'ACTIVE', 'LOCKED', 'LEFT')", name=op.f("ck_staff_state_known")),
-        sa.CheckConstraint("roles <@ ARRAY['REVIEWER', 'SUPERVISOR', 'AUDITOR', 'ADMINISTRATOR']", name=op.f("ck_staff_roles_known")),
         sa.CheckConstraint(
-            "CAST(roles && ARRAY['REVIEWER', 'SUPERVISOR'] AS integer) + CAST(roles && ARRAY['AUDITOR'] AS integer) "
+            "roles <@ ARRAY['REVIEWER', 'SUPERVISOR', 'ACCOUNTANT', 'AUDITOR', 'ADMINISTRATOR']", name=op.f("ck_staff_roles_known")
+        ),
+        sa.CheckConstraint(
+            "CAST(roles && ARRAY['REVIEWER', 'SUPERVISOR', 'ACCOUNTANT'] AS integer) + CAST(roles && ARRAY['AUDITOR'] AS integer) "
             "+ CAST(roles && ARRAY['ADMINISTRATOR'] AS integer) = 1",
             name=op.f("ck_staff_powers_apart"),
         ),

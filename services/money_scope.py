@@ -1,0 +1,47 @@
+"""Whose affair money is: a merchant account belongs to every region that pays into it, and is shown to whoever sees all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from services.staff import Scope, covers
+
+if TYPE_CHECKING:
+    from services.ports import Ports
+
+
+def regions_of_accounts(ports: Ports) -> dict[str, set[str]]:
+    """Merchant account, `{channel}:{merchant}` → codes of the regions whose bills it takes."""
+    found: dict[str, set[str]] = {}
+    for code, provider in ports.payments.items():
+        found.setdefault(f"{provider.channel}:{provider.merchant}", set()).update(_regions_of_way(ports, code))
+    return found
+
+
+def accounts_within(ports: Ports, scope: Scope) -> frozenset[str] | None:
+    """Merchant accounts that lie within a scope as a whole; None: every one there ever was.
+
+    An account that several regions share is shown to nobody who may see only one of them, and one that no setting names any more to
+    whoever sees everything. The money of an agency alone is no such account.
+    """
+    if scope.region is None:
+        return None
+    return frozenset(
+        account
+        for account, regions in regions_of_accounts(ports).items()
+        if regions and all(covers(ports, scope, Scope(region=region)) for region in regions)
+    )
+
+
+def is_within(ports: Ports, scope: Scope, merchant_account: str) -> bool:
+    accounts = accounts_within(ports, scope)
+    return accounts is None or merchant_account in accounts
+
+
+def _regions_of_way(ports: Ports, code: str) -> set[str]:
+    program = ports.partners.miniprograms.get(code)
+    if program is not None:
+        return set(program.regions)
+    merchant = ports.partners.merchants.get(ports.payments[code].merchant)
+    authority = merchant.authority if merchant is not None else None
+    return {region.code for region in ports.rulebook.regions.values() if authority and region.authority == authority}
