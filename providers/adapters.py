@@ -108,7 +108,7 @@ def build_adapters(settings: Settings, partners: Partners, *, clock: Clock = SYS
                 callback_token=secret(settings, partners.aliyun.face_callback_token_file),
             )
     debit_banks, bank_money = build_banks(settings, partners)
-    payments |= build_pos(settings, partners)
+    payments |= build_pos(settings, partners, clock=clock)
     return Adapters(
         logins=logins,
         payments=payments | bank_money,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import signal
 import threading
 from pathlib import Path
@@ -13,12 +14,19 @@ from sandbox.server import SandboxServer
 from sandbox.world import WORLD
 
 
+def day(text: str) -> dt.datetime:
+    return dt.datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=dt.UTC)
+
+
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     issuing = commands.add_parser("issue", help="write the merchant's keys and secrets")
     issuing.add_argument("--home", type=Path, required=True)
     issuing.add_argument("--secrets", type=Path, required=True)
+    issuing.add_argument(
+        "--valid-from", type=day, help="the day from which certificates hold, such as 2026-09-01; else yesterday"
+    )
     serving = commands.add_parser("serve", help="stand in for every provider")
     serving.add_argument("--home", type=Path, required=True)
     serving.add_argument("--host", default="127.0.0.1")
@@ -57,7 +65,7 @@ def serve(wanted: argparse.Namespace) -> None:
 def main() -> None:
     wanted = read_arguments()
     if wanted.command == "issue":
-        files = issue(wanted.home, wanted.secrets, WORLD)
+        files = issue(wanted.home, wanted.secrets, WORLD, valid_from=wanted.valid_from)
         print(f"sandbox: {len(files)} files are in {wanted.secrets}")
         return
     serve(wanted)

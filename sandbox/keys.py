@@ -101,7 +101,10 @@ class Keys:
 class KeyCupboard:
     """The folder of keys under the sandbox's home; what is missing is made on first use, what is there stays."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, valid_from: dt.datetime | None = None) -> None:
+        """`valid_from`: when certificates begin that are made now; None: yesterday."""
+        today = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        self._valid_from = valid_from or today - dt.timedelta(days=1)
         self.folder = home / "keys"
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
@@ -135,7 +138,7 @@ class KeyCupboard:
         """Read the named certificate, or make a self-signed one with exactly this serial number."""
         path = self.folder / name
         if not path.exists():
-            write_private(path, self_signed(key, serial=serial))
+            write_private(path, self_signed(key, serial=serial, valid_from=self._valid_from))
         return path.read_text(encoding="ascii")
 
     def issued(
@@ -144,7 +147,8 @@ class KeyCupboard:
         """Read the named certificate, or let `by` issue it to a common name; without an issuer it is a root."""
         path = self.folder / name
         if not path.exists():
-            write_private(path, issued_certificate(key, to=to, by=by or to, by_key=by_key or key))
+            made = issued_certificate(key, to=to, by=by or to, by_key=by_key or key, valid_from=self._valid_from)
+            write_private(path, made)
         return path.read_text(encoding="ascii")
 
 
@@ -158,7 +162,7 @@ def public_pem(key: rsa.RSAPublicKey) -> str:
     return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode("ascii")
 
 
-def self_signed(key: rsa.RSAPrivateKey, *, serial: str) -> str:
+def self_signed(key: rsa.RSAPrivateKey, *, serial: str, valid_from: dt.datetime) -> str:
     """Make the platform certificate that an older merchant would have downloaded."""
     name = x509.Name(
         [
@@ -167,31 +171,29 @@ def self_signed(key: rsa.RSAPrivateKey, *, serial: str) -> str:
             x509.NameAttribute(NameOID.COMMON_NAME, "Canbao sandbox platform certificate"),
         ]
     )
-    today = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(int(serial, 16))
-        .not_valid_before(today - dt.timedelta(days=1))
-        .not_valid_after(today + dt.timedelta(days=365 * CERTIFICATE_YEARS))
+        .not_valid_before(valid_from)
+        .not_valid_after(valid_from + dt.timedelta(days=365 * CERTIFICATE_YEARS))
         .sign(key, hashes.SHA256())
     )
     return certificate.public_bytes(serialization.Encoding.PEM).decode("ascii")
 
 
-def issued_certificate(key: rsa.RSAPrivateKey, *, to: str, by: str, by_key: rsa.RSAPrivateKey) -> str:
+def issued_certificate(key: rsa.RSAPrivateKey, *, to: str, by: str, by_key: rsa.RSAPrivateKey, valid_from: dt.datetime) -> str:
     """Make a certificate of UnionPay's look: everything it says of its owner stands in the common name."""
-    today = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, to)]))
         .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, by)]))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(today - dt.timedelta(days=1))
-        .not_valid_after(today + dt.timedelta(days=365 * CERTIFICATE_YEARS))
+        .not_valid_before(valid_from)
+        .not_valid_after(valid_from + dt.timedelta(days=365 * CERTIFICATE_YEARS))
         .sign(by_key, hashes.SHA256())
     )
     return certificate.public_bytes(serialization.Encoding.PEM).decode("ascii")
@@ -232,9 +234,9 @@ def write_private(path: Path, content: str) -> None:
     draft.replace(path)
 
 
-def load_keys(home: Path, world: World) -> Keys:
-    """Read every key of the world, making those that are missing."""
-    cupboard = KeyCupboard(home)
+def load_keys(home: Path, world: World, *, valid_from: dt.datetime | None = None) -> Keys:
+    """Read every key of the world, making those that are missing; their certificates hold from `valid_from`, or from yesterday."""
+    cupboard = KeyCupboard(home, valid_from=valid_from)
     wechat_pay = {}
     for mchid, merchant in world.wechat_merchants.items():
         certificate_key = cupboard.key(f"wechat-pay-{mchid}-platform-private-key.pem")
@@ -279,9 +281,9 @@ def load_keys(home: Path, world: World) -> Keys:
     )
 
 
-def issue(home: Path, secrets_dir: Path, world: World) -> list[str]:
+def issue(home: Path, secrets_dir: Path, world: World, *, valid_from: dt.datetime | None = None) -> list[str]:
     """Write what a merchant downloads from, or keeps for, the providers' portals; running it again changes nothing."""
-    keys = load_keys(home, world)
+    keys = load_keys(home, world, valid_from=valid_from)
     kept = home / "keys"
     files = {f"wechat-{app_id}-app-secret.txt": secret for app_id, secret in keys.app_secrets.items()}
     for app_id, push in keys.pushes.items():

@@ -52,6 +52,9 @@ WECHAT_CALL: Final = (*ANY_CALL, ("signtest_response", None), ("bad_signature_re
 ALIPAY_CALL: Final = (
     *ANY_CALL, ("bad_signature_response", None), ("gbk_error", None), ("system_busy", None), ("code_20000", None), ("code_20000", True),
 )  # fmt: skip
+UNIONPAY_CALL: Final[tuple[tuple[str, Any], ...]] = (
+    ("timeout_after_success", None), ("server_error", None), ("rate_limited", None), ("in_doubt", None), ("bad_signature_response", None),
+)  # fmt: skip
 ORDERING: Final = {
     "wechat": (
         *BOTH,
@@ -59,15 +62,35 @@ ORDERING: Final = {
         *_at("wechat_pay.jsapi", *WECHAT_CALL),
     ),
     "alipay": (*BOTH, *_at("", ("finished_first", None), ("gbk", None)), *_at("alipay.trade.create", *ALIPAY_CALL)),
+    "pos": _at(
+        "",
+        ("late", 45),
+        ("late", 2400),
+        ("late", 30000),
+        ("duplicate", 2),
+        ("parallel", 3),
+        ("lost", None),
+        ("forged", None),
+        ("wrong_amount", None),
+        ("wrong_currency", None),
+        ("wrong_merchant", None),
+        ("wrong_chain", None),
+        ("refund_before_success", None),
+    ),
 }
-"""What can go wrong with an order of a platform."""
+"""What can go wrong with an order of a platform, or at a terminal."""
 CLOSING: Final = {
     "wechat": _at("wechat_pay.close", *WECHAT_CALL),
     "alipay": _at("alipay.trade.close", *ALIPAY_CALL),
+    "pos": _at("unionpay.query", *UNIONPAY_CALL),
 }
 REFUNDING: Final = {
     "wechat": (*_at("wechat_pay.refund", *WECHAT_CALL), *_at("", ("refund_pending", None), ("refund_abnormal", None))),
     "alipay": (*_at("alipay.trade.refund", *ALIPAY_CALL), *_at("", ("refund_pending", None))),
+    "pos": (
+        *_at("unionpay.refund", *(each for each in UNIONPAY_CALL if each[0] != "in_doubt")),
+        *_at("", ("refund_pending", None)),
+    ),
 }
 BILLS: Final = {
     "wechat_pay": _at("wechat_pay.tradebill", *WECHAT_CALL),

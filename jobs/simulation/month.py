@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from jobs.simulation.chances import Chances
+    from jobs.simulation.mishaps import Mishap
     from jobs.simulation.place import Place
     from jobs.simulation.town import Resident
     from jobs.simulation.ways import Way
@@ -47,6 +48,17 @@ class Month:
     @property
     def last_day(self) -> date:
         return BEGINS_ON + timedelta(days=self.days - 1)
+
+    def plant(self, mishap: Mishap, *, app_id: str, number: str = "") -> None:
+        """Have it happen once: to the payment of this number, or where it bends a call, to the next such call of this app's."""
+        target = number if number and not mishap.operation else f"app:{app_id}"
+        self.place.street.misbehave(target, mishap.fault, mishap.value, operation=mishap.operation)
+        self.note(mishap, number)
+
+    def note(self, mishap: Mishap, number: str = "") -> None:
+        self.tally[f"fault {mishap}"] += 1
+        if number:
+            self.known_causes[number] = str(mishap)
 
     def of_way(self, name: str) -> list[Resident]:
         return [resident for resident in self.residents if resident.way == name]

@@ -47,6 +47,12 @@ STRAYS_AT_A_THOUSAND: Final = 20.0
 """Unknown payments a day where a thousand people live and everything goes wrong."""
 
 
+MONTHS_PAID: Final = text("""
+    SELECT b.bill_no FROM contribution_records r JOIN contribution_bills b ON b.id = r.bill_id JOIN payments p ON p.id = r.payment_id
+    WHERE p.payment_no = :payment_no AND r.state <> 'REVERSED' ORDER BY b.id
+""")
+
+
 def plan_day(month: Month, day: date) -> None:
     """The hours of an office day. Letters and money do not know holidays, and neither does this office."""
     month.diary.at(at(day, 9, 40), lambda: _read_inbox(month))
@@ -57,11 +63,21 @@ def plan_day(month: Month, day: date) -> None:
         _plan_stray(month, day)
 
 
-def plan_case(month: Month, *, payment_no: str, bill_nos: tuple[str, ...], paid_at: datetime, dice: random.Random) -> None:
+def plan_case(month: Month, *, payment_no: str, paid_at: datetime, dice: random.Random) -> None:
     """Somebody comes to the window on the next morning and wants their months back; the clerk applies, the chief decides."""
     reason, agreed, morning = dice.choice(REASONS), dice.random() < APPROVED_SHARE, at(paid_at.date() + timedelta(days=1), 10)
-    wish = RefundWish(payment_no=payment_no, bill_nos=bill_nos, reason=reason, words="已到窗口核对材料")
-    month.diary.at(morning, lambda: _apply(month, wish, decided_at=morning + timedelta(hours=5), approve=agreed))
+    month.diary.at(morning, lambda: _apply_for_months(month, payment_no, reason, approve=agreed))
+
+
+def _apply_for_months(month: Month, payment_no: str, reason: RefundReason, *, approve: bool) -> None:
+    with month.place.ports.begin() as session:
+        bill_nos = session.scalars(MONTHS_PAID, {"payment_no": payment_no}).all()
+    if not bill_nos:
+        # It was not paid after all, or settled nothing.
+        month.tally["refund refused: nothing paid"] += 1
+        return
+    wish = RefundWish(payment_no=payment_no, bill_nos=tuple(bill_nos), reason=reason, words="已到窗口核对材料")
+    _apply(month, wish, decided_at=month.place.clock.now() + timedelta(hours=5), approve=approve)
 
 
 def _apply(month: Month, wish: RefundWish, *, decided_at: datetime, approve: bool) -> None:

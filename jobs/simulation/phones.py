@@ -141,7 +141,7 @@ class Phones:
             return None
         mishap = drawn(month.chances, dice, tuple(each for each in ORDERING[self.platform] if each.operation))
         if mishap is not None:
-            self._plant(month, mishap, f"app:{phone.app_id}")
+            month.plant(mishap, app_id=phone.app_id)
         new = NewOrder(
             insured_person_id=payee,
             bill_nos=tuple(bill.bill_no for bill in bills),
@@ -162,8 +162,6 @@ class Phones:
         if launch is None:
             month.tally["not opened"] += 1
             return
-        if mishap is not None:
-            month.known_causes[order.payment_no] = str(mishap)
         wishes = [] if mishap is None else [mishap.wish]
         if not month.place.street.open_cashier(self.platform, phone.app_id, phone.user_id, launch, faults=wishes):
             month.tally["cashier refused"] += 1
@@ -171,23 +169,16 @@ class Phones:
         month.tally[f"paid by {self.name}"] += 1
         if mishap is None:
             return
-        month.tally[f"fault {mishap}"] += 1
+        month.note(mishap, order.payment_no)
         if mishap.fault == "wrong_amount":
             # It will be sent back by itself, and that may go wrong too.
             dice = month.chances.of("its refund", phone.resident.number, phone.orders)
-            self.spoil_refund(month, dice.choice(REFUNDING[self.platform]), order.payment_no, phone.app_id)
-
-    def spoil_refund(self, month: Month, mishap: Mishap, payment_no: str, app_id: str) -> None:
-        self._plant(month, mishap, f"app:{app_id}" if mishap.operation else payment_no)
-
-    def _plant(self, month: Month, mishap: Mishap, target: str) -> None:
-        month.place.street.misbehave(target, mishap.fault, mishap.value, operation=mishap.operation)
-        month.tally[f"fault {mishap}"] += 1
+            month.plant(dice.choice(REFUNDING[self.platform]), app_id=phone.app_id, number=order.payment_no)
 
     def _cancel(self, month: Month, phone: Phone, order: OrderView, dice: random.Random) -> None:
         mishap = drawn(month.chances, dice, CLOSING[self.platform])
         if mishap is not None:
-            self._plant(month, mishap, order.payment_no)
+            month.plant(mishap, app_id=phone.app_id)
         ports = month.place.ports
         self._expecting(month, lambda: cancel_order(ports, account=phone.account, order_no=order.order_no))
 
@@ -203,13 +194,7 @@ class Phones:
 
     def _maybe_a_case(self, month: Month, order: OrderView, paid_at: datetime, dice: random.Random) -> None:
         if dice.random() < CASES:
-            office.plan_case(
-                month,
-                payment_no=order.payment_no,
-                bill_nos=tuple(line.bill_no for line in order.lines),
-                paid_at=paid_at,
-                dice=dice,
-            )
+            office.plan_case(month, payment_no=order.payment_no, paid_at=paid_at, dice=dice)
 
     def _expecting(self, month: Month, act: Callable[[], OrderView]) -> OrderView | None:
         """Its refusals that belong to life are counted. Raises BusinessError for any other."""

@@ -15,6 +15,7 @@ import threading
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
@@ -26,7 +27,7 @@ from config.embedded_postgres import EmbeddedPostgres
 from config.logs import set_up_logs
 from config.seal_file import make_file
 from config.settings import HOME, load_settings
-from jobs.simulation.clock import SimulatedClock
+from jobs.simulation.clock import BEGINS_ON, SimulatedClock
 from jobs.simulation.street import Street, StreetFault
 from models.migrate import migrate
 
@@ -43,6 +44,8 @@ READY_WITHIN_SECONDS: Final = 30.0
 STOPS_WITHIN_SECONDS: Final = 10.0
 DOORS: Final = ("webhooks",)
 LOG_LEVEL: Final = "WARNING"
+KEYS_FROM: Final = BEGINS_ON - timedelta(days=30)
+"""When the providers' certificates begin: before the month that is played, whatever today is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +109,7 @@ def _settings(folder: Path, *, database_url: str, sandbox_url: str, letterbox_ur
             "CANBAO_ALIPAY_GATEWAY_URL": f"{sandbox_url}/gateway.do",
             "CANBAO_ALIYUN_IDENTITY_URL": sandbox_url,
             "CANBAO_ALIYUN_SMS_URL": sandbox_url,
+            "CANBAO_UNIONPAY_URL": sandbox_url,
         }
     )
 
@@ -190,7 +194,7 @@ def _sandbox(folder: Path, *, letterbox_url: str) -> Iterator[str]:
     program = [sys.executable, "-m", "sandbox"]
     with (folder / "sandbox.log").open("ab") as log:
         issued = subprocess.run(  # noqa: S603 - our own words, no shell
-            [*program, "issue", "--home", str(home), "--secrets", str(folder / "secrets")],
+            [*program, "issue", "--home", str(home), "--secrets", str(folder / "secrets"), "--valid-from", str(KEYS_FROM)],
             cwd=HOME, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False,
         )  # fmt: skip
         if issued.returncode:

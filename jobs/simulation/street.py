@@ -70,6 +70,13 @@ class Street:
         body = {"app_id": app_id, "user_id": user_id, "faults": list(faults), "tradeNO": launch["tradeNO"]}
         return bool(self.ask("POST", "/alipay/cashier", body)["resultCode"] == "9000")
 
+    def put_card_in(
+        self, merchant: str, number: str, amount_fen: int, *, outcome: str = "pay", faults: Sequence[Told] = ()
+    ) -> bool:
+        """At a terminal, under the number that the clerk typed; whether the money was taken."""
+        body = {"merchant": merchant, "order_no": number, "amount_fen": amount_fen, "outcome": outcome, "faults": list(faults)}
+        return bool(self.ask("POST", "/pos/payments", body)["paid"])
+
     def misbehave(self, target: str, fault: str, value: object = None, *, operation: str = "") -> None:
         """Ask for one fault, once: `target` is a payment's number or `app:{app_id}`."""
         body = {"target": target, "fault": fault, "value": value, "times": 1, "operation": operation}

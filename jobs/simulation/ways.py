@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from jobs.simulation.phones import Alipay, WeChat
+from jobs.simulation.pos import Pos
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,4 +33,4 @@ class Way(Protocol):
 
 
 def all_ways() -> list[Way]:
-    return [WeChat(), Alipay()]
+    return [WeChat(), Alipay(), Pos()]

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+from config.clock import SYSTEM_CLOCK
 from providers.protocols import (
     BadSignature,
     Channel,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+    from config.clock import Clock
     from providers.http import Line
     from providers.protocols import RefundOrder
     from providers.unionpay.signing import Chain
@@ -57,8 +59,9 @@ class UnionPayPos:
     channel = Channel.UNIONPAY_POS
 
     def __init__(
-        self, *, line: Line, merchant: str, private_key: RSAPrivateKey, certificate_id: str, chain: Chain, notify_url: str
-    ) -> None:
+        self, *, line: Line, merchant: str, private_key: RSAPrivateKey, certificate_id: str, chain: Chain, notify_url: str,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:  # fmt: skip
         """`certificate_id`: the serial number of our own certificate, in decimal, by which they know our key."""
         self.merchant = merchant
         self._line = line
@@ -66,6 +69,7 @@ class UnionPayPos:
         self._certificate_id = certificate_id
         self._chain = chain
         self._notify_url = notify_url
+        self._clock = clock
 
     def __repr__(self) -> str:
         return f"UnionPayPos({self.merchant})"
@@ -190,7 +194,7 @@ class UnionPayPos:
             raise ProviderUnreachable(f"unionpay: {answer.status_code}")
         try:
             told = read_answer(answer.content)
-            verify(told, self._chain, now=datetime.now(UTC))
+            verify(told, self._chain, now=self._clock.now())
         except BadSignature as fault:
             raise ProviderUnreachable(f"unionpay: answer with {fault.reason}") from None
         if told.get("merId") != self.merchant:
