@@ -75,7 +75,7 @@ class Theatre:
     def _new(self, *, database: str, folder: Path | None) -> tuple[str, Scene]:
         name = f"crash_{uuid.uuid4().hex[:12]}"
         with self._server.connect() as connection:
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{database}"')
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{database}" STRATEGY file_copy')
         ours = self._folder / f"{next(self._numbers)}"
         if folder is None:
             ours.mkdir()
