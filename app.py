@@ -147,6 +147,7 @@ def build_ports(
         rulebook=rulebook,
         partners=partners,
         **vars(build_adapters(settings, partners, clock=clock)),
+        authority_files=settings.authority_files_dir,
         web_url=settings.web_url,
         **_pictures(settings),
     )

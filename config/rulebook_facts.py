@@ -77,6 +77,8 @@ class RegionHeader(Part):
     timezone: Text = "Asia/Shanghai"
     refund_two_people_above_fen: Annotated[int, Field(ge=0)] = 0
     """Refunds above this are decided by somebody else than who applied; 0: always. The office's own rule."""
+    tax_confirms_within_working_days: Annotated[int, Field(ge=1, le=60)] = 3
+    """How many working days after it was paid a month may wait for the tax authority's list; then it is sent to them once more."""
 
 
 class Row(Part):

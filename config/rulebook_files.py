@@ -95,7 +95,7 @@ EXAMPLES: dict[str, object] = {
     "percent_of_reference_wage": 60, "phone": '"12333"', "plans": "[changzhou-2020-medical]", "platforms": "[wechat, alipay]",
     "policy": "NEXT_MONTH", "pooling_part_yuan": '"300.00"', "precision": "DAY", "province_code": '"320000"', "provisional": "false",
     "published_on": "2025-09-18", "purpose": "REAL_NAME", "rate_per_mille": 200, "reading_seconds": 10, "reference_wage_yuan": "8254",
-    "refund_two_people_above_fen": 200_000,
+    "refund_two_people_above_fen": 200_000, "tax_confirms_within_working_days": 3,
     "registrar": "hrss", "remind_days_before": 7, "replaced_by": "jiangsu-2026", "residence_prefix": '"3204"', "rounding": "HALF_UP_TO_FEN",
     "look_for": "有效期限未过", "shows": "[name, id_number]", "sets": "[[ID_FRONT, ID_BACK]]", "side": "COLLECTOR", "source": "苏人社发〔2025〕33号", "status": "VERIFIED", "step_months": 4,
     "supplement_due_on": "2026-12-31", "supplements_online": "true", "system": "XJ", "target_working_days": 1, "text": "（示例文本）", "tier": '"1"', "tiers": '[{tier: "1", label: 一档, base_yuan: 6000}]',

@@ -126,6 +126,10 @@ class Region:
     def refund_two_people_above_fen(self) -> int:
         return self.header.refund_two_people_above_fen
 
+    @property
+    def tax_confirms_within_working_days(self) -> int:
+        return self.header.tax_confirms_within_working_days
+
     def lies_in(self, code: str) -> bool:
         """Whether it is the region of this code, or stands below it."""
         return self.code == code or (self.parent is not None and self.parent.lies_in(code))

@@ -72,6 +72,9 @@ class Settings(BaseModel):
         None,
         description="Where sealed pictures lie: file:///…, or s3://bucket/folder with the extra s3; unset: documents/ in the state folder.",
     )
+    authority_files_dir: Path | None = Field(
+        None, description="Where the tax authority's and the registrar's files come in; unset: they are read by command alone."
+    )
     clamd_address: str | None = Field(
         None, description="ClamAV's daemon, as tcp://127.0.0.1:3310 or unix:///run/clamav/clamd.ctl; unset: nothing is scanned."
     )

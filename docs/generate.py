@@ -66,6 +66,7 @@ CHINESE = {
     "Which embedded PostgreSQL: 18 or 16.": "内嵌 PostgreSQL 的版本：18 或 16。",
     "Where providers reach /webhooks: https, a public name, no query.": "服务方访问 /webhooks 的地址：https、公网域名、不带查询串。",
     "Where people reach the web process, for the codes on printed forms: https, no path.": "公众访问网页进程的地址，印在登记表的二维码里：https、不带路径。",
+    "Where the tax authority's and the registrar's files come in; unset: they are read by command alone.": "税务入库清单和社保回盘文件所在的文件夹；不设则只能用命令读入。",
     "The embedded database and the sandbox's own state.": "内嵌数据库和沙箱自己的状态。",
     "Folder with every key file; nothing secret stands elsewhere.": "存放所有密钥文件的目录；别处没有任何秘密。",
     "More rulebooks, or confirmed ones in place of ours.": "更多地区的规则，或用已核实的规则替换自带的。",
@@ -156,6 +157,16 @@ FLOWS = {
         "clearing",
         "surplus or unknown",
         "From surplus where the payment stood there; else from unknown: what was unclaimed, or what a settled month now lacks until a person has looked.",
+    ),
+    "CONFIRMED": (
+        "treasury",
+        "contributions",
+        "The tax authority's list has the month: one transfer for each bill, by its tax receipt.",
+    ),
+    "FEE": (
+        "clearing",
+        "fees",
+        "What a provider kept for its work, once for each day of a merchant account, as its bill says.",
     ),
     "ASSIGNED": ("any", "any", "By a person, with a reason. No command writes it yet."),
     "REVERSAL": (
@@ -335,7 +346,7 @@ MACHINES = {
 PLAIN_STATES = {
     bills.RecordState: (
         bills,
-        "A month that was paid. This release writes PAID; the lists of the tax authority and the registrar, which make the other two, are not read yet.",
+        "A month that was paid. Settling writes PAID; the [list of the tax authority](../tax-and-registrar-files.md) makes TAX_CONFIRMED, the registrar's POSTED.",
     ),
 }
 

@@ -9,11 +9,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from flask import current_app
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from config.months import YearMonth
 from config.seal_file import make_file
@@ -25,6 +24,8 @@ from jobs.agreement_commands import agreements
 from jobs.asking import in_words, ports_of, settings_of
 from jobs.audit_commands import audit
 from jobs.counter_commands import counter
+from jobs.list_commands import registrar_list, tax_list, tax_missing_command
+from jobs.progress import bar
 from jobs.reconciliation_commands import differences, reconcile
 from jobs.refund_commands import refunds
 from jobs.review_commands import messages, reviews
@@ -37,7 +38,8 @@ from models.migrate import migrate as bring_up_to_date
 from services import assessment, enrollment_feed, inbox, journal
 from services.errors import BusinessError
 
-console = Console()
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 
 @click.command()
@@ -71,17 +73,6 @@ def import_group() -> None:
     """Bring in what other authorities send."""
 
 
-def _bar() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
-
-
 @import_group.command("enrollments")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def import_enrollments(file: Path) -> None:
@@ -89,10 +80,10 @@ def import_enrollments(file: Path) -> None:
     with file.open("rb") as raw:
         lines = sum(1 for _ in raw)
     try:
-        with _bar() as bar:
-            task = bar.add_task("rows", total=max(lines - 1, 0))
+        with bar() as shown:
+            task = shown.add_task("rows", total=max(lines - 1, 0))
             report = enrollment_feed.import_enrollments(
-                ports_of(), file, on_progress=lambda line: bar.update(task, completed=line - 1)
+                ports_of(), file, on_progress=lambda line: shown.update(task, completed=line - 1)
             )
     except enrollment_feed.FeedRefused as fault:
         raise click.ClickException(f"{file.name}: {fault}") from None
@@ -110,14 +101,14 @@ def assess(month: str) -> None:
         wanted = YearMonth.parse(month)
     except ValueError as fault:
         raise click.ClickException(str(fault)) from None
-    with _bar() as bar:
+    with bar() as shown:
         tasks: dict[tuple[str, str, str], TaskID] = {}
 
         def show(part: assessment.PartDone) -> None:
             group = (part.region, part.insurance_type, part.plan_id)
             if group not in tasks:
-                tasks[group] = bar.add_task(" ".join(group), total=part.of)
-            bar.update(tasks[group], completed=part.number)
+                tasks[group] = shown.add_task(" ".join(group), total=part.of)
+            shown.update(tasks[group], completed=part.number)
 
         done = assessment.assess(ports_of(), month=wanted, on_part=show)
     click.echo(f"bills for {wanted}")
@@ -270,6 +261,9 @@ COMMANDS = (
     refunds,
     reconcile,
     differences,
+    tax_list,
+    registrar_list,
+    tax_missing_command,
     explain,
     requests,
     retention,

@@ -93,6 +93,9 @@ def differences(explained_id: int | None, agreed_id: int | None, words: str | No
         click.echo(
             f"{row.id}  {row.merchant_account} {row.day}  {row.kind} {row.subject}  payment {row.payment_no}  theirs {number}"
         )
+        if row.coverage_month is not None:
+            where = "" if row.line is None else f", line {row.line} of its file"
+            click.echo(f"    {row.insurance_type} of {row.coverage_month}{where}; {row.why or row.kind}")
         click.echo(f"    bill {_fen(row.bill_fen)}, books {_fen(row.our_fen)}, seen {seen}: {row.next_step}")
         if row.explained_by is not None:
             click.echo(f"    explained by {row.explained_by}: {row.resolution}; waits for somebody else to agree")

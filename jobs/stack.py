@@ -75,6 +75,7 @@ class Stack:
             "CANBAO_DATABASE_URL": self.database_url,
             "CANBAO_PUBLIC_URL": self.url("letterbox"),
             "CANBAO_WEB_URL": self.url("web"),
+            "CANBAO_AUTHORITY_FILES_DIR": str(self.state_dir / "sandbox" / "authority-files"),
             "CANBAO_SECRETS_DIR": str(self.state_dir / "secrets"),
             "CANBAO_WECHAT_API_URL": f"{sandbox}/wechat-api",
             "CANBAO_WECHAT_PAY_URL": sandbox,

@@ -30,6 +30,7 @@ from services.counter_codes import expire_counter_checks
 from services.document_sweeps import erase_pictures, sweep_orphans
 from services.face_checks import expire_face_checks
 from services.identity_asking import ask_face_checks
+from services.list_folder import read_what_came
 from services.message_sending import send_messages
 from services.payment_reminders import remind
 from services.payments import ask_about_silence, close_stale
@@ -39,6 +40,7 @@ from services.resealing import reseal, tell_lost_seals
 from services.retention import apply_retention
 from services.review_queue import count_overdue
 from services.reviews import put_back_forgotten, tell_overdue
+from services.tax_missing import tell_tax_missing
 from services.uncovered_bills import void_all_uncovered, void_uncovered_bills
 from services.undelivered import count_given_up
 
@@ -188,6 +190,18 @@ TOLD: Final = OnceADay()
 def reconcile_days(ports: Ports) -> int:
     """By day in Beijing (10:17 to 23:17): yesterday, and what of the last week was never compared, against the providers' own bills."""
     return reconcile_what_is_due(ports)
+
+
+@_sweep("read_lists", cron="*/10 * * * *")
+def read_authorities_lists(ports: Ports) -> int:
+    """What the tax authority and the registrar put into their folder."""
+    return read_what_came(ports)
+
+
+@_sweep("tell_tax_missing", cron="47 0-14 * * *")
+def tell_what_tax_lacks(ports: Ports) -> int:
+    """By day in Beijing: paid months that no list had within the region's working days."""
+    return tell_tax_missing(ports)
 
 
 @_sweep("assess", cron="*/10 * * * *")

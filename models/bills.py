@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from sqlalchemy import CheckConstraint, Computed, ForeignKey, Identity, Index, text
+from sqlalchemy import CheckConstraint, Computed, Date, ForeignKey, Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import NUMBER_BY_DATABASE, Base, Moves, Stateful, one_of
@@ -169,6 +169,8 @@ class ContributionRecord(Base):
             unique=True,
             postgresql_where=text("state <> 'REVERSED'"),
         ),
+        # Those that wait for the tax authority are few, and a sweep looks for the oldest.
+        Index("ix_contribution_records_unconfirmed", "paid_at", postgresql_where=text("state = 'PAID'")),
     )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
@@ -182,7 +184,14 @@ class ContributionRecord(Base):
     state: Mapped[str]
     paid_at: Mapped[datetime]
     tax_confirmed_at: Mapped[datetime | None]
+    """When the tax authority's list was read that has it."""
+    tax_receipt_no: Mapped[str | None]
+    """电子税票号; one may cover several months of one person."""
+    treasury_on: Mapped[date | None] = mapped_column(Date())
+    """入库日期, as the list says."""
     posted_at: Mapped[datetime | None]
+    posted_on: Mapped[date | None] = mapped_column(Date())
+    """记账日期, as the registrar says."""
 
     def reverse(self) -> None:
         """The month's money went back. The row stays, for whoever asks what became of it."""

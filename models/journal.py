@@ -7,7 +7,7 @@
     unknown:{channel}:{merchant}          authentic money without an order of ours
     refunding:{refund_no}                 on its way back
     returned:{authority}                  what the treasury gave back by itself
-    fees:{merchant}                       provider fees seen in bills
+    fees:{merchant}                       provider fees seen in bills, taken from what they hold for us
 
 A transfer debits one account and credits another; `clearing` is what we hold, so its balance is debits less credits, and that
 must equal the provider's money to the fen.
@@ -39,6 +39,10 @@ class TransferKind(StrEnum):
     """A refund that the provider made and we did not order."""
     ASSIGNED = "ASSIGNED"
     """Moved on by a person, with a reason."""
+    CONFIRMED = "CONFIRMED"
+    """The treasury has the month: from what is owed on to what it confirmed."""
+    FEE = "FEE"
+    """What a provider kept of a day's money for its work, as its bill of that day says."""
     REVERSAL = "REVERSAL"
     """A mistake, taken back by a transfer that points at the first."""
 
@@ -71,6 +75,10 @@ def returned(authority: str) -> str:
     return f"returned:{authority}"
 
 
+def fees(merchant: str) -> str:
+    return f"fees:{merchant}"
+
+
 def unknown(channel: str, merchant: str) -> str:
     return f"unknown:{channel}:{merchant}"
 
@@ -92,6 +100,17 @@ class Transfer(Base):
             unique=True,
             postgresql_where=text("kind = 'SETTLED'"),
         ),
+        # And a confirmed one moves it on once.
+        Index(
+            "uq_transfers_payment_id_bill_id_confirmed",
+            "payment_id",
+            "bill_id",
+            unique=True,
+            postgresql_where=text("kind = 'CONFIRMED'"),
+        ),
+        CheckConstraint("(kind = 'FEE') = (reconciliation_id IS NOT NULL)", name="fee_of_a_day"),
+        CheckConstraint("(kind = 'FEE') = (payment_id IS NULL)", name="all_but_fees_of_a_payment"),
+        Index("ix_transfers_fees", "reconciliation_id", postgresql_where=text("kind = 'FEE'")),
     )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
@@ -99,10 +118,13 @@ class Transfer(Base):
     credit_account: Mapped[str]
     amount_fen: Mapped[int]
     kind: Mapped[str]
-    payment_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("payments.id"))
+    payment_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("payments.id"))
+    """Whose money it is. None for a fee, which is of a day."""
     bill_id: Mapped[int | None] = mapped_column(ForeignKey("contribution_bills.id"))
     notice_id: Mapped[uuid.UUID | None]
     """The news that caused it. No foreign key: old notices are purged, transfers never."""
+    reconciliation_id: Mapped[int | None] = mapped_column(ForeignKey("reconciliations.id"))
+    """The day of a merchant account that a fee is of."""
     reverses_id: Mapped[int | None] = mapped_column(ForeignKey("transfers.id"))
     reason: Mapped[str | None]
     who: Mapped[str]

@@ -18,6 +18,8 @@ class MessageKey(StrEnum):
     """What can be told. Each has its wording in config/messages/; a row never holds the text itself."""
 
     PAYMENT_SUCCEEDED = "payment.succeeded"
+    CONTRIBUTION_CONFIRMED = "contribution.confirmed"
+    """缴费成功: the treasury has it (R-CZ-50)."""
     PAYMENT_SURPLUS = "payment.surplus"
     PAYMENT_MADE_TWICE = "payment.made_twice"
     """To whoever paid first: somebody paid the same months again, and gets that money back."""

@@ -21,18 +21,34 @@ class ReconciliationState(StrEnum):
 
 
 class DifferenceKind(StrEnum):
-    """The classes of domain §5.5 that a provider's bill can show; MATCHED is counted only."""
+    """The classes of domain §5.5 that a provider's bill or an authority's list can show; MATCHED is counted only."""
 
     PSP_ONLY = "PSP_ONLY"
     """They moved money that our books do not have: the notice is missing, and heard from the bill."""
     LOCAL_ONLY = "LOCAL_ONLY"
     """Our books have money of that day that their bill does not."""
     AMOUNT_DIFF = "AMOUNT_DIFF"
+    TAX_MISSING = "TAX_MISSING"
+    """We hold a month as paid for longer than the region's days, and no list of the tax authority's had it."""
+    TAX_EXTRA = "TAX_EXTRA"
+    """Their list has a month that we cannot confirm; `why` says what is in the way."""
+    REFUND_CROSSED = "REFUND_CROSSED"
+    """Their list has a month whose money we sent back, or are sending."""
+    NOT_CONFIRMED = "NOT_CONFIRMED"
+    """The registrar answers for a month that the tax authority has not confirmed to us yet."""
+    NOT_POSTED = "NOT_POSTED"
+    """The registrar did not put a confirmed month on the person's account."""
+    REGISTRAR_EXTRA = "REGISTRAR_EXTRA"
+    """The registrar answers for a person or a month that we do not know."""
 
 
 class DifferenceSubject(StrEnum):
     TRADE = "TRADE"
     REFUND = "REFUND"
+    MONTH = "MONTH"
+    """A month in an authority's list."""
+    FUNDS = "FUNDS"
+    """What the provider's fund flow says of a whole day, against its own trade bill."""
 
 
 _R = ReconciliationState
@@ -59,7 +75,7 @@ class Reconciliation(Stateful, Base):
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     merchant_account: Mapped[str]
-    """`{channel}:{merchant}`."""
+    """`{channel}:{merchant}`; `tax:{authority}` and `registrar:{authority}` for the days of their lists."""
     day: Mapped[date] = mapped_column(Date())
     state: Mapped[str] = mapped_column(server_default=ReconciliationState.OPEN)
     runs: Mapped[int] = mapped_column(server_default="0")
@@ -115,6 +131,7 @@ class ReconciliationDifference(Base):
             name="explained_in_words",
         ),
         CheckConstraint("resolved_by IS NULL OR (explained_by IS NOT NULL AND explained_by <> resolved_by)", name="two_people"),
+        Index(None, "bill_id", postgresql_where=text("bill_id IS NOT NULL")),
         Index("ix_reconciliation_differences_open", "id", postgresql_where=text("resolved_at IS NULL")),
     )
 
@@ -125,16 +142,23 @@ class ReconciliationDifference(Base):
     payment_no: Mapped[str]
     provider_payment_no: Mapped[str]
     refund_key: Mapped[str] = mapped_column(server_default="")
-    """Our number of the refund as they repeat it, else theirs; empty for a payment."""
+    """Our number of the refund as they repeat it, else theirs; empty for a payment. Of a list's line, a number made of what it says."""
     provider_refund_no: Mapped[str | None]
     bill_fen: Mapped[int | None]
-    """What their bill says; a refund's is above zero. None where it has no such row."""
+    """What their bill or list says; a refund's is above zero. None where it has no such row."""
     our_fen: Mapped[int | None]
-    """What our journal has; None where it has nothing."""
+    """What our books have; None where they have nothing."""
     currency: Mapped[str]
     happened_at: Mapped[datetime]
     is_done: Mapped[bool]
     """False: a refund that was still under way when the bill was made up."""
+    why: Mapped[str | None]
+    """What is in the way of a list's line; the registrar's own code where that refused."""
+    bill_id: Mapped[int | None] = mapped_column(ForeignKey("contribution_bills.id"))
+    insurance_type: Mapped[str | None]
+    coverage_month: Mapped[int | None]
+    line: Mapped[int | None]
+    """Where it stands in the authority's file, which says whose month it is; nothing of the person is kept here."""
     first_seen_at: Mapped[datetime]
     seen_run: Mapped[int]
     """The run of its day that saw it last."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Date, ForeignKey, Identity, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Base, Moves, Stateful, one_of
@@ -129,6 +129,8 @@ class Refund(Stateful, Base):
     last_asked_at: Mapped[datetime | None]
     fault: Mapped[str | None]
     """The provider's last word for why not."""
+    billed_on: Mapped[date | None] = mapped_column(Date())
+    """The day of the provider's bill that has it, as far as a bill had it."""
 
     lines: Mapped[list[RefundLine]] = relationship(lazy="raise", order_by="RefundLine.id")
 

@@ -20,6 +20,7 @@ from providers.aliyun.face import AliyunFace
 from providers.aliyun.identity import AliyunCards, AliyunNames
 from providers.aliyun.line import AliyunLine
 from providers.aliyun.sms import AliyunSms
+from providers.authorities.tax_office import TaxOffice
 from providers.banks.build import build_banks
 from providers.http import Line
 from providers.keys import (
@@ -109,6 +110,8 @@ def build_adapters(settings: Settings, partners: Partners, *, clock: Clock = SYS
             )
     debit_banks, bank_money = build_banks(settings, partners)
     payments |= build_pos(settings, partners, clock=clock)
+    # What a tax authority took in by itself is booked by the same ways; its code is the authority's own.
+    payments |= {merchant.authority: TaxOffice(authority=merchant.authority) for merchant in partners.merchants.values()}
     return Adapters(
         logins=logins,
         payments=payments | bank_money,

@@ -15,6 +15,7 @@ from sandbox import (
     alipay_words,
     aliyun,
     aliyun_actions,
+    authorities,
     bank_control,
     books,
     control,
@@ -45,6 +46,23 @@ if TYPE_CHECKING:
 
 EXTENSION = "canbao-sandbox"
 LARGEST_BODY = 1024 * 1024
+DOORS = (
+    wechat_open,
+    wechat_face,
+    wechat_pay,
+    wechat_pay_bills,
+    alipay_bills,
+    control,
+    control_clock,
+    control_state,
+    wechat_push,
+    phones,
+    bank_control,
+    unionpay,
+    pos,
+    books,
+    authorities,
+)
 
 
 def create_sandbox(
@@ -75,6 +93,7 @@ def create_sandbox(
         canbao_url=canbao_url.rstrip("/"),
         letterbox_url=letterbox_url.rstrip("/"),
         know_everyone=know_everyone,
+        authority_files=home / "authority-files",
     )
     courier.teach("wechat_pay", wechat_pay_words.notice_sealer(core))
     courier.teach("aliyun_face", aliyun_actions.callback_writer(core))
@@ -90,28 +109,7 @@ def create_sandbox(
         # What stays unread would be taken for the next request on a kept-alive connection.
         request.get_data(cache=True)
 
-    _open_doors(app, core)
-    courier.start()
-    return app
-
-
-def _open_doors(app: Flask, core: Core) -> None:
-    for make in (
-        wechat_open,
-        wechat_face,
-        wechat_pay,
-        wechat_pay_bills,
-        alipay_bills,
-        control,
-        control_state,
-        control_clock,
-        wechat_push,
-        phones,
-        bank_control,
-        unionpay,
-        pos,
-        books,
-    ):
+    for make in DOORS:
         app.register_blueprint(make.blueprint(core))
     app.register_blueprint(
         alipay_gateway.blueprint(
@@ -120,6 +118,8 @@ def _open_doors(app: Flask, core: Core) -> None:
     )
     app.register_blueprint(aliyun.blueprint(core, aliyun_actions.ACTIONS))
     app.register_blueprint(page.blueprint())
+    courier.start()
+    return app
 
 
 def core_of(app: Flask) -> Core:

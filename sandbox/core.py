@@ -8,6 +8,7 @@ import string
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.keys import Keys
@@ -54,6 +55,8 @@ class Core:
     clock: Callable[[], float]
     canbao_url: str
     letterbox_url: str
+    authority_files: Path
+    """Where the tax authority and the registrar put their files."""
     know_everyone: bool = False
 
     def now(self) -> float:

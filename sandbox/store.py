@@ -76,12 +76,17 @@ CREATE TABLE IF NOT EXISTS bank_parts (
 CREATE TABLE IF NOT EXISTS bank_payouts (
     refund_no TEXT PRIMARY KEY, unit TEXT NOT NULL, paid_serial TEXT NOT NULL, memo TEXT NOT NULL, amount_fen INTEGER NOT NULL,
     code TEXT NOT NULL, booked_on TEXT NOT NULL, told INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS authority_months (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, authority TEXT NOT NULL, id_number TEXT NOT NULL, insurance_type TEXT NOT NULL,
+    coverage_month INTEGER NOT NULL, kind TEXT NOT NULL, payment_no TEXT NOT NULL, receipt_no TEXT NOT NULL UNIQUE,
+    amount_fen INTEGER NOT NULL, channel TEXT NOT NULL, listed_on TEXT NOT NULL DEFAULT '', answered_on TEXT NOT NULL DEFAULT '',
+    UNIQUE (authority, id_number, insurance_type, coverage_month, kind, payment_no));
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 TABLES = [
     *("users", "codes", "tokens", "people", "orders", "prepays", "refunds", "notices", "faults"),
     *("random_faults_spent", "faces", "messages", "message_quotas", "bill_files"),
-    *("bank_accounts", "bank_lines", "bank_parts", "bank_payouts", "settings"),
+    *("bank_accounts", "bank_lines", "bank_parts", "bank_payouts", "authority_months", "settings"),
 ]
 
 Db = sqlite3.Connection

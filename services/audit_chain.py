@@ -40,8 +40,8 @@ SOURCES: Final[dict[str, tuple[str, ...]]] = {
     "personal_data_accesses": ("id", "subject_table", "subject_id", "columns", "purpose", "who", "at"),
     "staff_acts": ("id", "who", "act", "subject", "result", "address", "network", "request_id", "at"),
     "transfers": (
-        "id", "debit_account", "credit_account", "amount_fen", "kind", "payment_id", "bill_id", "notice_id", "reverses_id",
-        "reason", "who", "at",
+        "id", "debit_account", "credit_account", "amount_fen", "kind", "payment_id", "bill_id", "notice_id", "reconciliation_id",
+        "reverses_id", "reason", "who", "at",
     ),
 }  # fmt: skip
 """Table → its columns, as form 1 writes them down."""

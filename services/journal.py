@@ -33,7 +33,7 @@ def balances(session: Session) -> dict[str, int]:
 
 LATEST = text("""
     SELECT t.id, t.at, t.debit_account, t.credit_account, t.amount_fen, t.kind, p.payment_no
-    FROM transfers t JOIN payments p ON p.id = t.payment_id ORDER BY t.id DESC LIMIT :limit
+    FROM transfers t LEFT JOIN payments p ON p.id = t.payment_id ORDER BY t.id DESC LIMIT :limit
 """)
 
 
@@ -85,7 +85,13 @@ EXPLAIN = text("""
            'coverage_month', r.coverage_month, 'amount_fen', r.amount_fen,
            'paid_at', to_char(r.paid_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SSZ'), 'state', r.state, 'region', b.region)
            FROM contribution_records r JOIN p ON p.id = r.payment_id JOIN transfers t ON t.payment_id = r.payment_id AND t.bill_id = r.bill_id
+                AND t.kind = 'SETTLED'
            JOIN contribution_bills b ON b.id = r.bill_id
+    UNION ALL SELECT d.first_seen_at, 'reconciliation_differences', jsonb_build_object('kind', d.kind, 'subject', d.subject,
+           'day', c.day, 'account', c.merchant_account, 'bill_fen', d.bill_fen, 'our_fen', d.our_fen, 'why', d.why,
+           'is_over', d.resolved_at IS NOT NULL, 'id', d.id)
+           FROM reconciliation_differences d JOIN reconciliations c ON c.id = d.reconciliation_id
+           JOIN p ON d.payment_no = p.payment_no OR d.bill_id IN (SELECT bill_id FROM lines)
     UNION ALL SELECT f.created_at, 'refunds', jsonb_build_object('origin', f.origin, 'amount_fen', f.amount_fen, 'refund_no', f.refund_no,
            'provider_refund_no', f.provider_refund_no, 'state', f.state, 'reason', f.reason, 'fault', f.fault, 'id', f.id)
            FROM refunds f JOIN p ON p.id = f.payment_id
@@ -122,6 +128,10 @@ SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
     ),
     "contribution_records": lambda it: (
         f"{it['insurance_type']} of {it['coverage_month']}: {it['amount_fen']} fen, paid {it['paid_at']}, now {it['state']}"
+    ),
+    "reconciliation_differences": lambda it: (
+        f"{it['kind']} {it['subject']} of {it['account']} {it['day']}: theirs {_or_dash(it['bill_fen'])} fen, "
+        f"ours {_or_dash(it['our_fen'])} fen{_with(', ', it['why'])}{' (over)' if it['is_over'] else ''}"
     ),
     "refunds": lambda it: (
         f"{it['origin']} {it['amount_fen']} fen back, number {it['refund_no']}, their number {_or_dash(it['provider_refund_no'])}, "

@@ -123,6 +123,7 @@ KINDS: Final[Mapping[str, Fact]] = {
 
 FACTS: Final[Mapping[MessageKey, tuple[str, ...]]] = {
     MessageKey.PAYMENT_SUCCEEDED: ("order_no", "amount_fen", "months"),
+    MessageKey.CONTRIBUTION_CONFIRMED: ("order_no", "amount_fen", "months"),
     MessageKey.PAYMENT_SURPLUS: ("order_no", "amount_fen", "months"),
     MessageKey.PAYMENT_MADE_TWICE: ("months",),
     MessageKey.REFUND_DONE: ("order_no", "amount_fen", "months"),

@@ -66,6 +66,8 @@ class Ports:
     """By merchant account, `{channel}:{merchant}`."""
     debit_banks: Mapping[str, DebitProvider] = field(default_factory=dict)
     """By the code of the way, as in `payments`."""
+    authority_files: Path | None = None
+    """Where the tax authority's and the registrar's files come; None: only by command."""
     scanner: ScanProvider | None = None
     """None: no scanner is configured, and pictures come in unscanned."""
     web_url: str = "http://127.0.0.1:8000"

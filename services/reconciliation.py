@@ -88,6 +88,12 @@ class OpenDifference:
     our_fen: int | None
     first_seen_at: datetime
     next_step: str
+    why: str | None
+    """What is in the way of a line of an authority's list."""
+    insurance_type: str | None
+    coverage_month: int | None
+    line: int | None
+    """Where it stands in the authority's file."""
     explained_by: str | None
     """Who said why; somebody else has to agree."""
     resolution: str | None
@@ -97,8 +103,30 @@ NEXT_STEPS = {
     "PSP_ONLY": "对方已有此笔而本系统没有：再次运行 canbao reconcile；仍在的，到商户平台核实该笔",
     "LOCAL_ONLY": "本系统已入账而对方账单没有：到商户平台按对方单号核实，跨日的可能在相邻日期的账单中",
     "AMOUNT_DIFF": "双方金额不同：以对方账单为准查明原因，运行 canbao explain 核对该笔资金",
+    "TAX_MISSING": "本系统已收款而税务迟迟未入库：运行 canbao tax-missing，把该笔重新报送税务",
+    "TAX_EXTRA": "税务清单有此笔而本系统不能确认：到税务核实该笔",
+    "REFUND_CROSSED": "该月已退或正退给付款人，税务却已入库：与税务核对，由税务退库或补收，两处不得都退",
+    "NOT_CONFIRMED": "社保已回盘而税务尚未确认：等税务清单到达后再次读入，会自动记账",
+    "NOT_POSTED": "社保未能记账：按对方原因与社保经办机构核实后请其重新回盘",
+    "REGISTRAR_EXTRA": "社保回盘有此笔而本系统没有：与社保经办机构核实",
 }
 """Kind of a difference → what a person does about it."""
+REASONS = {
+    "UNKNOWN_PERSON": "清单上的证件号码没有登记：核实参保登记，登记后再次读入",
+    "NO_SUCH_MONTH": "此人没有该月的应缴：核实险种、所属期和参保登记",
+    "BEING_PAID": "该月正在支付：支付有结果后再次读入，会自动处理",
+    "CONFIRMED_TWICE": "该月已由另一张税票确认：可能重复缴费，与税务核实由哪一方退款",
+    "OTHER_PAYMENT": "清单写明的支付单号不是缴纳该月的那一笔：运行 canbao explain 核对两笔资金",
+    "TAKE_IN": "税务收了该月而本系统未能补记：再次读入；仍在的，运行 canbao explain 核对",
+    "WITHDRAW": "该月有一笔退款尚未发出也未能撤回：再次读入",
+    "POSTED_BEFORE": "社保先已记账、现又回盘未记账：与社保经办机构核实",
+}
+"""Why a line of an authority's list cannot be carried out → what a person does about it."""
+
+
+def next_step(kind: str, why: str | None) -> str:
+    """What a person does about a difference."""
+    return REASONS.get(why or "", NEXT_STEPS[kind])
 
 
 def reconcile(ports: Ports, *, merchant_account: str, day: date) -> ReconciledDay:
@@ -278,7 +306,11 @@ def open_differences(session: Session, *, limit: int = 200) -> list[OpenDifferen
             bill_fen=row.bill_fen,
             our_fen=row.our_fen,
             first_seen_at=row.first_seen_at,
-            next_step=NEXT_STEPS[row.kind],
+            next_step=next_step(row.kind, row.why),
+            why=row.why,
+            insurance_type=row.insurance_type,
+            coverage_month=row.coverage_month,
+            line=row.line,
             explained_by=row.explained_by,
             resolution=row.resolution,
         )
@@ -290,8 +322,10 @@ def sign_day(ports: Ports, *, merchant_account: str, day: date, who: str, seen_r
     """Sign a compared day without open differences; True when it was the second signature, and the day is closed.
 
     `seen_run`: the comparison whose figures the signer was shown, where they were shown any. Raises NotFound, ReconciliationClosed,
-    DifferencesOpen, ComparedMeanwhile, SecondPersonRequired.
+    DifferencesOpen, ComparedMeanwhile, SecondPersonRequired, DayNotOver.
     """
+    if day >= ports.today():
+        raise DayNotOver
     with ports.begin() as session:
         row = _of(session, merchant_account=merchant_account, day=day)
         if row.state == ReconciliationState.CLOSED:

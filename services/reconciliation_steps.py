@@ -91,6 +91,16 @@ REFUNDS = """
                 ORDER BY r.refund_no <> b.refund_key, r.id LIMIT 1) f ON true)
 """
 # What a person explained stays explained, and what two resolved resolved, while nothing about it changes.
+UNLESS_EXPLAINED = """
+    ON CONFLICT ON CONSTRAINT uq_reconciliation_differences_one_a_row DO UPDATE SET
+        kind = EXCLUDED.kind, bill_fen = EXCLUDED.bill_fen, our_fen = EXCLUDED.our_fen, is_done = EXCLUDED.is_done,
+        happened_at = EXCLUDED.happened_at, seen_run = EXCLUDED.seen_run, why = EXCLUDED.why, bill_id = EXCLUDED.bill_id,
+        line = EXCLUDED.line,
+        (explained_at, explained_by, resolved_at, resolved_by, resolution) = (
+            SELECT d.explained_at, d.explained_by, d.resolved_at, d.resolved_by, d.resolution
+            WHERE d.explained_by IS NOT NULL AND d.kind = EXCLUDED.kind
+                AND (d.bill_fen, d.our_fen, d.why) IS NOT DISTINCT FROM (EXCLUDED.bill_fen, EXCLUDED.our_fen, EXCLUDED.why))
+"""
 WRITE = """
     WITH {compared},
     written AS (
@@ -100,19 +110,13 @@ WRITE = """
         SELECT :reconciliation_id, kind, subject, payment_no, provider_payment_no, refund_key, provider_refund_no, bill_fen, our_fen,
             currency, happened_at, is_done, :now, :run
         FROM compared WHERE kind <> 'MATCHED'
-        ON CONFLICT ON CONSTRAINT uq_reconciliation_differences_one_a_row DO UPDATE SET
-            kind = EXCLUDED.kind, bill_fen = EXCLUDED.bill_fen, our_fen = EXCLUDED.our_fen, is_done = EXCLUDED.is_done,
-            happened_at = EXCLUDED.happened_at, seen_run = EXCLUDED.seen_run,
-            (explained_at, explained_by, resolved_at, resolved_by, resolution) = (
-                SELECT d.explained_at, d.explained_by, d.resolved_at, d.resolved_by, d.resolution
-                WHERE d.explained_by IS NOT NULL AND d.kind = EXCLUDED.kind
-                    AND (d.bill_fen, d.our_fen) IS NOT DISTINCT FROM (EXCLUDED.bill_fen, EXCLUDED.our_fen)))
+        {unless_explained})
     SELECT count(*) FROM compared WHERE kind = 'MATCHED'
 """
-STATEMENTS = tuple(text(WRITE.format(compared=compared)) for compared in (TRADES, REFUNDS))
+STATEMENTS = tuple(text(WRITE.format(compared=compared, unless_explained=UNLESS_EXPLAINED)) for compared in (TRADES, REFUNDS))
 GONE = text("""
     UPDATE reconciliation_differences SET resolved_at = :now, resolution = 'agrees by now', explained_at = NULL, explained_by = NULL
-    WHERE reconciliation_id = :reconciliation_id AND seen_run < :run AND resolved_at IS NULL
+    WHERE reconciliation_id = :reconciliation_id AND seen_run < :run AND resolved_at IS NULL AND kind <> 'TAX_MISSING'
 """)
 MISSING = text("""
     SELECT d.subject, d.payment_no, d.provider_payment_no, d.refund_key, d.provider_refund_no, d.bill_fen, d.our_fen, d.currency,
@@ -195,7 +199,12 @@ def compare(session: Session, reconciliation: Reconciliation, *, now: datetime) 
         reconciliation.fee_fen,
     ) = sums
     reconciliation.matched = sum(session.execute(statement, given).scalar_one() for statement in STATEMENTS)
-    session.execute(GONE, given)
+    clear_those_gone(session, reconciliation_id=reconciliation.id, run=reconciliation.runs, now=now)
+
+
+def clear_those_gone(session: Session, *, reconciliation_id: int, run: int, now: datetime) -> None:
+    """Differences of the day that this run did not see are none any more."""
+    session.execute(GONE, {"reconciliation_id": reconciliation_id, "run": run, "now": now})
 
 
 def missing(session: Session, reconciliation: Reconciliation) -> list[Missing]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import func, select, true
 
 from models.reconciliation import Reconciliation, ReconciliationDifference
-from services.reconciliation import NEXT_STEPS
+from services.reconciliation import next_step
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -194,7 +194,7 @@ def _difference(row: ReconciliationDifference, day: Reconciliation) -> Differenc
         resolved_at=row.resolved_at,
         resolved_by=row.resolved_by,
         resolution=row.resolution,
-        next_step=NEXT_STEPS.get(row.kind, "查明原因后写明说明，请另一位工作人员确认"),
+        next_step=next_step(row.kind, row.why),
     )
 
 

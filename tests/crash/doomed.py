@@ -23,6 +23,7 @@ from sqlalchemy.orm import sessionmaker
 from config.rulebook import load_rulebook
 from config.seals import load_seals
 from config.settings import HOME, load_partners
+from providers.authorities.tax_office import TaxOffice
 from providers.document_store import DocumentStore
 from providers.protocols import Channel
 from services.ports import Ports
@@ -219,7 +220,9 @@ def build(scene: Scene, *, doomed: bool = False) -> Ports:
         | {
             code: wrap(BankPayments(bank=bank, code=code, channel=Channel.UNIONPAY_POS, merchant=pos.merchant))
             for code, pos in partners.pos.items()
-        },
+        }
+        # Nobody calls the tax authority: what it took stands in its list.
+        | {merchant.authority: TaxOffice(authority=merchant.authority) for merchant in partners.merchants.values()},
         faces={
             code: wrap(BankFaces(bank=bank, name=f"{program.platform}_face")) for code, program in partners.miniprograms.items()
         },
@@ -249,7 +252,13 @@ def no_disk(_descriptor: int) -> None:
 
 def play(scene: Scene, name: str, cast: dict[str, Any], death: Death | int | None) -> None:
     """The child's whole life. A number is the tick to die at, 0 none of them. One that survives leaves what it passed."""
-    from tests.crash import agreement_stories, counter_stories, papers_and_sweeps, refund_stories  # noqa: F401 - theirs are among LASTING and STORIES
+    from tests.crash import (  # noqa: F401 - theirs are among LASTING and STORIES
+        agreement_stories,
+        counter_stories,
+        list_stories,
+        papers_and_sweeps,
+        refund_stories,
+    )
     from tests.crash.lasting import LASTING, WATCHED
     from tests.crash.stories import STORIES, Stage
 

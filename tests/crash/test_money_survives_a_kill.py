@@ -22,7 +22,7 @@ from services.identity_asking import ask_face_checks
 from services.payments import ask_about_silence, close_stale
 from services.refund_sending import return_surplus, send_refunds
 from tests.architecture.reading import crash_points, functions
-from tests.crash import agreement_stories, counter_stories, refund_stories  # noqa: F401 - their stories are STORIES'
+from tests.crash import agreement_stories, counter_stories, list_stories, refund_stories  # noqa: F401 - their stories are STORIES'
 from tests.crash.bank import Bank
 from tests.crash.doomed import AFTER, BEFORE, Death, build
 from tests.crash.lasting import LASTING_MODULES
@@ -49,6 +49,9 @@ MONEY_PATH = (
     "refund",
     "agreement",
     "withholding",
+    "authority_list",
+    "list_folder",
+    "tax_",
 )
 """How the modules begin that move money, or decide who may."""
 ELSEWHERE = {
@@ -136,6 +139,8 @@ def check(stage: Stage, told: str) -> None:
     if STORIES[told].facts.get("record_by_hand"):
         found.pop("a bill has two records", None)
     assert not found
+    # What the tax authority itself took stands in its list alone.
+    assert books.pop("tax:tax-320400", 0) == stage.cast.get("tax_took_fen", 0)
     assert books == stage.bank.money()
     for payment_no, trade in stage.bank.trades().items():
         ours = states.get(payment_no)

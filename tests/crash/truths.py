@@ -19,7 +19,7 @@ NONE_OF_THESE: dict[str, str] = {
         WHERE (p.state, o.state) NOT IN (('SUCCEEDED', 'PAID'), ('CLOSED', 'CLOSED'), ('SURPLUS', 'CLOSED'))""",
     "an order has no payment, or two": """
         SELECT o.order_no, count(p.id) FROM payment_orders o LEFT JOIN payments p ON p.order_id = o.id GROUP BY 1 HAVING count(p.id) <> 1""",
-    "a bill is neither free nor paid": "SELECT bill_no, state FROM contribution_bills WHERE state NOT IN ('UNPAID', 'PAID', 'REFUNDED')",
+    "a bill is neither free nor paid": "SELECT bill_no, state FROM contribution_bills WHERE state NOT IN ('UNPAID', 'PAID', 'TAX_CONFIRMED', 'POSTED', 'REFUNDED')",
     "a free bill is held": """
         SELECT b.bill_no FROM contribution_bills b JOIN payment_order_lines l ON l.bill_id = b.id WHERE b.state = 'UNPAID' AND l.live""",
     "a paid bill is held by nobody or by two": """
@@ -27,7 +27,7 @@ NONE_OF_THESE: dict[str, str] = {
         WHERE b.state = 'PAID' GROUP BY b.id HAVING count(l.*) <> 1""",
     "a paid order's bill is not paid": """
         SELECT o.order_no FROM payment_orders o JOIN payment_order_lines l ON l.order_id = o.id JOIN contribution_bills b ON b.id = l.bill_id
-        WHERE o.state = 'PAID' AND (b.state NOT IN ('PAID', 'REFUNDED') OR NOT l.live)""",
+        WHERE o.state = 'PAID' AND (b.state NOT IN ('PAID', 'TAX_CONFIRMED', 'POSTED', 'REFUNDED') OR NOT l.live)""",
     "a closed order holds a bill": """
         SELECT o.order_no FROM payment_orders o JOIN payment_order_lines l ON l.order_id = o.id WHERE o.state = 'CLOSED' AND l.live""",
     "a paid bill has not exactly one record of its amount": """
@@ -67,7 +67,19 @@ NONE_OF_THESE: dict[str, str] = {
     "a payer was not told exactly once": """
         SELECT o.order_no, count(m.id) FROM payment_orders o LEFT JOIN messages m
             ON m.facts ->> 'order_no' = o.order_no AND m.template = 'payment.succeeded'
-        WHERE o.state = 'PAID' GROUP BY o.id HAVING count(m.id) <> 1""",
+        WHERE o.state = 'PAID' AND o.payer_account_id IS NOT NULL GROUP BY o.id HAVING count(m.id) <> 1""",
+    "a confirmed month's money is not with the treasury, or twice": """
+        SELECT b.bill_no, count(t.id) FROM contribution_bills b LEFT JOIN transfers t
+            ON t.bill_id = b.id AND t.credit_account = 'treasury:' || b.authority AND t.debit_account LIKE 'contributions:%' AND t.amount_fen = b.amount_fen
+        WHERE b.state IN ('TAX_CONFIRMED', 'POSTED') GROUP BY b.id HAVING count(t.id) <> 1""",
+    "a confirmed month and its record disagree": """
+        SELECT b.bill_no, b.state, r.state FROM contribution_bills b JOIN contribution_records r ON r.bill_id = b.id AND r.state <> 'REVERSED'
+        WHERE b.state IN ('PAID', 'TAX_CONFIRMED', 'POSTED') AND b.state <> r.state""",
+    "somebody was told 缴费成功 not at all or twice": """
+        SELECT o.order_no, count(DISTINCT m.id) FROM payment_orders o JOIN payments p ON p.order_id = o.id
+            JOIN transfers t ON t.payment_id = p.id AND t.kind = 'CONFIRMED'
+            LEFT JOIN messages m ON m.facts ->> 'order_no' = o.order_no AND m.template = 'contribution.confirmed'
+        WHERE o.payer_account_id IS NOT NULL GROUP BY o.id HAVING count(DISTINCT m.id) <> 1""",
     "a row's moves do not chain to where it is": """
         WITH steps AS (SELECT noun, row_id, from_state, to_state, id, lag(to_state) OVER w AS before, lead(id) OVER w AS next FROM moves
                        WINDOW w AS (PARTITION BY noun, row_id ORDER BY id)),

@@ -85,7 +85,7 @@ def test_what_hangs_on_an_account_or_a_person_is_left_out_only_where_it_says_not
             break
         near |= more
 
-    assert near & set(WITHHELD) == {"idempotency_keys", "refund_lines", "transfers"}
+    assert near & set(WITHHELD) == {"idempotency_keys", "reconciliation_differences", "refund_lines", "transfers"}
 
 
 def test_every_table_with_a_personal_seal_is_looked_through_for_accesses():
