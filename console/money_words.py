@@ -30,6 +30,7 @@ CHANNELS: Final = {
     "bank_counter": "银行柜面",
     "slip": "缴款凭证",
     "tax": "税务清单",
+    "registrar": "社保回盘",
 }
 OUTCOMES: Final = {
     Outcome.PAID: "已入账",
@@ -153,6 +154,8 @@ KINDS: Final = {
     TransferKind.NOT_REFUNDED: "未退成，转回",
     TransferKind.REFUND_SEEN: "对方自行退款",
     TransferKind.ASSIGNED: "人工转入",
+    TransferKind.CONFIRMED: "税务入库确认",
+    TransferKind.FEE: "渠道手续费",
     TransferKind.REVERSAL: "冲正",
 }
 DAYS: Final = {ReconciliationState.OPEN: "未对账", ReconciliationState.COMPARED: "已对账", ReconciliationState.CLOSED: "已关账"}
@@ -160,8 +163,19 @@ DIFFERENCES: Final = {
     DifferenceKind.PSP_ONLY: "对方有、我方无",
     DifferenceKind.LOCAL_ONLY: "我方有、对方无",
     DifferenceKind.AMOUNT_DIFF: "金额不同",
+    DifferenceKind.TAX_MISSING: "税务迟迟未入库",
+    DifferenceKind.TAX_EXTRA: "税务有、不能确认",
+    DifferenceKind.REFUND_CROSSED: "已退款又入库",
+    DifferenceKind.NOT_CONFIRMED: "社保先于税务回盘",
+    DifferenceKind.NOT_POSTED: "社保未记账",
+    DifferenceKind.REGISTRAR_EXTRA: "社保有、我方无",
 }
-SUBJECTS: Final = {DifferenceSubject.TRADE: "付款", DifferenceSubject.REFUND: "退款"}
+SUBJECTS: Final = {
+    DifferenceSubject.TRADE: "付款",
+    DifferenceSubject.REFUND: "退款",
+    DifferenceSubject.MONTH: "月份",
+    DifferenceSubject.FUNDS: "资金合计",
+}
 ACCOUNTS: Final = {
     "clearing": "渠道已收款",
     "contributions": "应缴社保费",

@@ -42,6 +42,8 @@ def _regions_of_way(ports: Ports, code: str) -> set[str]:
     program = ports.partners.miniprograms.get(code)
     if program is not None:
         return set(program.regions)
-    merchant = ports.partners.merchants.get(ports.payments[code].merchant)
-    authority = merchant.authority if merchant is not None else None
+    number = ports.payments[code].merchant
+    merchant = ports.partners.merchants.get(number)
+    # A tax authority's own till has no merchant number but the authority's name.
+    authority = merchant.authority if merchant is not None else number
     return {region.code for region in ports.rulebook.regions.values() if authority and region.authority == authority}

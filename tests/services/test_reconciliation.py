@@ -583,8 +583,10 @@ def test_whoever_signs_signs_the_figures_that_they_saw(world, ports):
 def test_a_day_is_closed_by_two_and_not_touched_after(world, ports):
     order = paid(world)
     bill(ports, row_of(order))
-    with pytest.raises(NotFound):
+    with pytest.raises(DayNotOver):
         sign_day(ports, merchant_account=ACCOUNT, day=DAY, who=FIRST)
+    with pytest.raises(NotFound):
+        sign_day(ports, merchant_account=ACCOUNT, day=DAY - timedelta(days=1), who=FIRST)
     go(ports)
 
     assert sign_day(ports, merchant_account=ACCOUNT, day=DAY, who=FIRST) is False
