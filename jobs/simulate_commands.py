@@ -12,7 +12,7 @@ from flask import current_app
 
 from jobs.asking import settings_of
 from jobs.simulation.chances import Chances
-from jobs.simulation.clock import BEGINS_ON, at
+from jobs.simulation.clock import at, begins_on
 from jobs.simulation.month import Month, play, town_of
 from jobs.simulation.place import Builders, open_place
 from jobs.simulation.street import StreetFault
@@ -54,12 +54,12 @@ def simulate(*, days: int, seed: int, count: int, fault_percent: float, keep: bo
     )
     chances = Chances(seed=seed, fault_percent=fault_percent)
     try:
-        with open_place(builders, settings_of(), begins_at=at(BEGINS_ON, 0), keep=keep) as place:
+        with open_place(builders, settings_of(), begins_at=at(begins_on(days), 0), keep=keep) as place:
             ways = all_ways()
-            residents = town_of(chances, count=count, ways=ways)
+            residents = town_of(chances, count=count, days=days, ways=ways)
             month = Month(place=place, chances=chances, residents=residents, ways=ways, days=days, tell=click.echo)
             today = play(month)
-            verdict = _judge(place, until=today)
+            verdict = _judge(month, until=today)
             _tell_counts(month)
             _tell_faults(place, verdict)
             if keep:
@@ -72,11 +72,12 @@ def simulate(*, days: int, seed: int, count: int, fault_percent: float, keep: bo
     sys.exit(0 if verdict.holds else 1)
 
 
-def _judge(place: Place, *, until: date) -> Verdict:
-    days = [BEGINS_ON + timedelta(days=number) for number in range((until - BEGINS_ON).days - 1)]
-    ledger = place.street.ledger()
-    with place.ports.begin() as session:
-        return reckon(session, ledger, accounts=place.ports.daily_bills, days=days)
+def _judge(month: Month, *, until: date) -> Verdict:
+    """Yesterday has no bill yet; on it nothing moved any more."""
+    days = [month.first_day + timedelta(days=number) for number in range((until - month.first_day).days - 1)]
+    ports, ledger = month.place.ports, month.place.street.ledger()
+    with ports.begin() as session:
+        return reckon(session, ledger, accounts=ports.daily_bills, days=days)
 
 
 def _tell_counts(month: Month) -> None:
@@ -105,12 +106,11 @@ def last_line(verdict: Verdict, *, days: int, seed: int, people: int, month: Mon
     if not verdict.holds:
         first = verdict.faults[0]
         return f"✗ {head}: {len(verdict.faults)} faults, first {first.what}"
-    paid = {what.removeprefix("paid by "): count for what, count in sorted(month.tally.items()) if what.startswith("paid by ")}
     faults = sum(count for what, count in month.tally.items() if what.startswith("fault "))
     way = f" + on its way {yuan(verdict.on_its_way)}" if verdict.on_its_way else ""
     explained = ", ".join(f"{count} {kind}" for kind, count in sorted(verdict.explained.items())) or "none"
     return (
-        f"✓ {head}, {sum(paid.values())} payments ({', '.join(f'{name} {count}' for name, count in paid.items())}), {faults} faults: "
+        f"✓ {head}, {sum(verdict.payments.values())} payments ({', '.join(f'{way} {count}' for way, count in sorted(verdict.payments.items()))}), {faults} faults: "
         f"money in {yuan(verdict.money_in)} = confirmed {yuan(verdict.confirmed)} + owed on {yuan(verdict.owed_on)} + surplus "
         f"{yuan(verdict.surplus)} + unknown {yuan(verdict.unknown)}{way} + refunded {yuan(verdict.refunded)}; {verdict.accounts} clearing "
         f"accounts equal the sandbox's money; {verdict.days} days closed, differences explained by people: {explained}"

@@ -33,6 +33,12 @@ FILE_FAULTS = (
     "damaged",
 )
 UNUSED_BATCH = 9999
+LINES = """
+    SELECT unit, date, batch, seq, memo, amount_fen, code, taken, serial, told,
+        (SELECT coalesce(sum(p.amount_fen), 0) FROM bank_payouts p
+            WHERE p.unit = l.unit AND p.paid_serial = l.serial AND p.code = 'success') AS refunded_fen
+    FROM bank_lines l WHERE ? IS NULL OR unit = ? ORDER BY unit, date, batch, seq
+"""
 Told = dict[str, Any]
 
 
@@ -82,8 +88,7 @@ class Banks:
 
     def lines(self, unit: str | None = None) -> list[Told]:
         """What the ledger says of every line, without whose card it was."""
-        wanted = "SELECT unit, date, batch, seq, memo, amount_fen, code, taken, serial, told FROM bank_lines"
-        rows = self.store.rows(f"{wanted} WHERE ? IS NULL OR unit = ? ORDER BY unit, date, batch, seq", unit, unit)
+        rows = self.store.rows(LINES, unit, unit)
         return [dict(row) for row in rows]
 
     def _take(self, unit: BankUnit, done: Told) -> None:

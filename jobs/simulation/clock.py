@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from config.clock import BEIJING
 
-BEGINS_ON: Final = date(2026, 10, 1)
+MONTH: Final = (date(2026, 10, 1), date(2026, 10, 31))
 """Always the same month, whatever the machine's calendar says: with a long holiday in it, and 31 days."""
+
+
+def begins_on(days: int) -> date:
+    """So many days end with the month, for at its end there is more to see; what is longer goes on behind it."""
+    first, last = MONTH
+    return max(first, last - timedelta(days=days - 1))
 
 
 class SimulatedClock:

@@ -37,7 +37,8 @@ RESTLESS = text("""
         + (SELECT count(*) FROM refunds WHERE state IN ('APPLIED', 'APPROVED', 'SENT', 'ABNORMAL', 'HRSS_REVIEW', 'TAX_REVIEW', 'TREASURY'))
         + (SELECT count(*) FROM notices WHERE state = 'WAITING' OR (state = 'PARKED' AND resolved_at IS NULL))
         + (SELECT count(*) FROM reconciliation_differences WHERE resolved_at IS NULL)
-        + (SELECT count(*) FROM reconciliations WHERE state <> 'CLOSED')
+        + (SELECT count(*) FROM reconciliations WHERE state <> 'CLOSED' AND day < :today)
+        + (SELECT count(*) FROM contribution_records WHERE state IN ('PAID', 'TAX_CONFIRMED'))
         + (SELECT count(*) FROM transfers WHERE at >= :since AND (debit_account LIKE 'clearing:%' OR credit_account LIKE 'clearing:%'))
 """)
 HELD = text("""
@@ -116,7 +117,8 @@ def _reconcile(month: Month) -> None:
 
 def is_quiet(month: Month, *, before: date) -> bool:
     """Whether nothing is under way, and nothing has moved that no compared bill can have shown."""
-    return not _count(month.place.ports, RESTLESS, since=at(before - timedelta(days=1), 0))
+    today = before - timedelta(days=1)
+    return not _count(month.place.ports, RESTLESS, since=at(today, 0), today=today)
 
 
 def _count(ports: Ports, question: object, **given: object) -> int:

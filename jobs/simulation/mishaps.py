@@ -75,7 +75,6 @@ ORDERING: Final = {
         ("wrong_currency", None),
         ("wrong_merchant", None),
         ("wrong_chain", None),
-        ("refund_before_success", None),
     ),
 }
 """What can go wrong with an order of a platform, or at a terminal."""

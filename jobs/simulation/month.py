@@ -8,13 +8,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from jobs.simulation import house, office
-from jobs.simulation.clock import BEGINS_ON, at
+from jobs.simulation.authorities import Authorities
+from jobs.simulation.clock import at, begins_on
 from jobs.simulation.diary import Diary
 from jobs.simulation.town import people, write_feed
 from services.billing_sweep import assess_what_is_missing
 from services.enrollment_feed import import_enrollments
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Callable, Sequence
     from datetime import date
 
@@ -38,6 +40,7 @@ class Month:
     ways: Sequence[Way]
     days: int
     tell: Callable[[str], None]
+    authorities: Authorities = field(default_factory=Authorities)
     diary: Diary = field(default_factory=Diary)
     tally: Counter[str] = field(default_factory=Counter)
     """What happened how often, for the line of each day and for the last one."""
@@ -46,8 +49,16 @@ class Month:
     """Payment number → what was planted there. Staff explain a difference by nothing else."""
 
     @property
+    def first_day(self) -> date:
+        return begins_on(self.days)
+
+    @property
     def last_day(self) -> date:
-        return BEGINS_ON + timedelta(days=self.days - 1)
+        return self.first_day + timedelta(days=self.days - 1)
+
+    def drawn_day(self, dice: random.Random, *, joins_on: date) -> date:
+        """On which somebody pays: any of the days, yet not before the registrar has told us of them."""
+        return max(joins_on, self.first_day + timedelta(days=dice.randrange(self.days)))
 
     def plant(self, mishap: Mishap, *, app_id: str, number: str = "") -> None:
         """Have it happen once: to the payment of this number, or where it bends a call, to the next such call of this app's."""
@@ -64,15 +75,15 @@ class Month:
         return [resident for resident in self.residents if resident.way == name]
 
 
-def town_of(chances: Chances, *, count: int, ways: Sequence[Way]) -> list[Resident]:
+def town_of(chances: Chances, *, count: int, days: int, ways: Sequence[Way]) -> list[Resident]:
     """As many people as were asked for, spread over the ways that there are."""
     shares = {(way.name, region): share for way in ways for region, share in way.shares.items()}
-    return people(chances, count=count, begins_on=BEGINS_ON, shares=shares)
+    return people(chances, count=count, begins_on=begins_on(days), shares=shares)
 
 
 def play(month: Month) -> date:
     """Play it to its end; answers the first day that is not over. Afterwards nothing is under way any more, or the verdict says what is."""
-    day = BEGINS_ON
+    day = month.first_day
     while day <= month.last_day:
         _begin(month, day)
         for way in month.ways:
@@ -95,6 +106,7 @@ def _begin(month: Month, day: date) -> None:
     month.diary.at(at(day, 0, 5), lambda: _registrar(month, day))
     house.plan_day(month, day)
     office.plan_day(month, day)
+    month.authorities.plan_day(month, day)
 
 
 def _registrar(month: Month, day: date) -> None:

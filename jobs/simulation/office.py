@@ -40,6 +40,8 @@ CLAIMED_SHARE: Final = 0.6
 ENDS_WELL_SHARE: Final = 0.8
 """Of refunds that take their time."""
 SLOW_AFTER: Final = timedelta(hours=10)
+SLOW_CHANNELS: Final = ("wechat_pay", "alipay", "unionpay_pos")
+"""Whose refunds a fault may hold up until somebody over there ends them; banks answer by file."""
 SIGNED_AFTER_DAYS: Final = 1
 EXPLAINABLE: Final = frozenset({"wrong_currency"})
 """Faults that leave a difference which no later run heals."""
@@ -144,6 +146,8 @@ def _deal_with(month: Month, notice: ParkedNotice) -> str | None:
                 month.refunded_at_portal.add(notice.payment_no)
                 street.refund_at_portal(channel, notice.payment_no)
             return "币种不符，已在商户平台退回"
+        case "REFUND_ABNORMAL" if channel not in SLOW_CHANNELS:
+            return "已联系付款人，由银行再次退付"
         case "REFUND_ABNORMAL":
             for refund_no in _refunds_of(month.place.ports, notice.payment_no, RefundState.ABNORMAL):
                 street.end_refund(channel, refund_no, "SUCCESS")
@@ -189,7 +193,11 @@ def _slow_refunds(month: Month) -> None:
         slow = session.execute(
             select(Refund.refund_no, Payment.channel, Refund.amount_fen)
             .join(Payment, Payment.id == Refund.payment_id)
-            .where(Refund.state == RefundState.SENT, Refund.created_at < month.place.clock.now() - SLOW_AFTER)
+            .where(
+                Refund.state == RefundState.SENT,
+                Refund.created_at < month.place.clock.now() - SLOW_AFTER,
+                Payment.channel.in_(SLOW_CHANNELS),
+            )
             .order_by(Refund.created_at, Refund.amount_fen)
         ).all()
     for refund_no, channel, amount_fen in slow:

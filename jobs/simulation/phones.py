@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from jobs.simulation import house, office
-from jobs.simulation.clock import BEGINS_ON, at
+from jobs.simulation.clock import at
 from jobs.simulation.mishaps import CLOSING, ORDERING, REFUNDING, Mishap, drawn
+from jobs.simulation.pocket import Phone, agree, take_out
 from jobs.simulation.town import CHANGZHOU, XINJIANG
 from services.bills import list_bills
-from services.consents import give_consent, notice_texts
 from services.errors import BusinessError
-from services.face_checks import finish_face_check, start_face_check
-from services.insured_persons import Named, add_insured_person, list_insured_persons
+from services.insured_persons import Named, add_insured_person
 from services.orders import NewOrder, cancel_order, place_order, refresh_order
-from services.real_names import prove_name
-from services.sign_in import authenticate, sign_in
 
 if TYPE_CHECKING:
     import random
@@ -27,31 +24,13 @@ if TYPE_CHECKING:
 
     from jobs.simulation.month import Month
     from jobs.simulation.town import Resident
-    from models.accounts import Account
     from services.order_views import OrderView
 
-LAST_PAY_DAY: Final = 25
-"""Of the month: whoever pays by phone does so before the cut-off."""
 TRIES: Final = 3
 EXPECTED: Final = frozenset({
     "BILL_RESERVED", "BILL_NOT_PAYABLE", "PAYMENT_REFUSED", "ORDER_CANNOT_BE_CANCELLED", "REQUEST_IN_FLIGHT", "DEBIT_IN_FLIGHT", "TOO_MANY_OPEN_ORDERS",
 })  # fmt: skip
 """Refusals that such a month brings about; any other ends the simulation."""
-
-
-@dataclass(kw_only=True)
-class Phone:
-    """Somebody's mini-program, signed in."""
-
-    resident: Resident
-    miniprogram: str
-    app_id: str
-    platform: str
-    user_id: str
-    account: Account
-    orders: int = 0
-    payees: dict[int, uuid.UUID] = field(default_factory=dict)
-    """Resident's number → id in this account's list."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +63,7 @@ class Phones:
         mine = month.of_way(self.name)
         for place, resident in enumerate(mine):
             dice = month.chances.of(self.name, "plan", resident.number)
-            pays_on = max(resident.joins_on, BEGINS_ON + timedelta(days=dice.randrange(min(month.days, LAST_PAY_DAY))))
-            if pays_on != day:
+            if month.drawn_day(dice, joins_on=resident.joins_on) != day:
                 continue
             when, fate = at(day, dice.randrange(8, 22)), dice.random()
             neighbour = mine[(place + 1) % len(mine)]
@@ -107,7 +85,7 @@ class Phones:
 
     def _visit(self, month: Month, visit: Visit) -> None:
         dice = month.chances.of(self.name, *visit.words)
-        phone = self._phones.get(visit.payer.number) or self._take_out(month, visit.payer)
+        phone = self._phones.get(visit.payer.number) or self._first_visit(month, visit.payer)
         order = self._order(month, phone, visit, dice)
         if order is None:
             return
@@ -206,55 +184,18 @@ class Phones:
             month.tally[f"refused {refusal.code}"] += 1
             return None
 
+    def _first_visit(self, month: Month, resident: Resident) -> Phone:
+        phone = self._phones[resident.number] = take_out(month, resident, platform=self.platform)
+        return phone
+
     def _payee(self, month: Month, phone: Phone, payee: Resident) -> uuid.UUID:
         if payee.number not in phone.payees:
             ports = month.place.ports
-            self._agree(month, phone.account, "PROXY_PAYMENT")
+            agree(month, phone.account, "PROXY_PAYMENT")
             named = Named(name=payee.name, id_number=payee.id_number)
             added = add_insured_person(ports, account=phone.account, named=named, relation="父母", keep=True)
             phone.payees[payee.number] = added.id
         return phone.payees[payee.number]
-
-    def _take_out(self, month: Month, resident: Resident) -> Phone:
-        """The first visit: sign in, agree, prove who one is."""
-        ports, street = month.place.ports, month.place.street
-        miniprogram, program = next(
-            (code, each)
-            for code, each in sorted(ports.partners.miniprograms.items())
-            if each.platform == self.platform and resident.region in each.regions and each.merchant
-        )
-        street.register(name=resident.name, id_number=resident.id_number, phone=resident.phone, bank_card=resident.bank_card)
-        real_name = {"name": resident.name, "id_number": resident.id_number} if program.platform_real_name else None
-        user_id = street.make_user(program.app_id, real_name=real_name)
-        signed = sign_in(ports, miniprogram=miniprogram, code=street.make_code(program.app_id, user_id))
-        account = signed.account
-        if account.person_id is None:
-            self._agree(month, account, "REAL_NAME", "FACE")
-            prove_name(ports, account=account, name=resident.name, id_number=resident.id_number, phone=resident.phone)
-            begun = start_face_check(ports, account=account, idempotency_key=f"face-{resident.number}")
-            street.show_face((begun.launch or {})["verifyId"])
-            finish_face_check(ports, account=account, check_id=begun.id)
-            account = authenticate(ports, signed.token)
-        phone = Phone(
-            resident=resident,
-            miniprogram=miniprogram,
-            app_id=program.app_id,
-            platform=self.platform,
-            user_id=user_id,
-            account=account,
-        )
-        me = next(row for row in list_insured_persons(ports, account=account) if row.is_self)
-        phone.payees[resident.number] = me.id
-        self._phones[resident.number] = phone
-        month.tally["signed in"] += 1
-        return phone
-
-    def _agree(self, month: Month, account: Account, *purposes: str) -> None:
-        ports = month.place.ports
-        texts = {text.purpose: text for text in notice_texts(ports, account=account)}
-        for purpose in purposes:
-            text = texts[purpose]
-            give_consent(ports, account=account, purpose=purpose, version=text.version, text_hash=text.text_hash)
 
 
 NEVER: Final = 0.05

@@ -27,7 +27,7 @@ from config.embedded_postgres import EmbeddedPostgres
 from config.logs import set_up_logs
 from config.seal_file import make_file
 from config.settings import HOME, load_settings
-from jobs.simulation.clock import BEGINS_ON, SimulatedClock
+from jobs.simulation.clock import MONTH, SimulatedClock
 from jobs.simulation.street import Street, StreetFault
 from models.migrate import migrate
 
@@ -44,7 +44,7 @@ READY_WITHIN_SECONDS: Final = 30.0
 STOPS_WITHIN_SECONDS: Final = 10.0
 DOORS: Final = ("webhooks",)
 LOG_LEVEL: Final = "WARNING"
-KEYS_FROM: Final = BEGINS_ON - timedelta(days=30)
+KEYS_FROM: Final = MONTH[0] - timedelta(days=30)
 """When the providers' certificates begin: before the month that is played, whatever today is."""
 
 
@@ -103,6 +103,7 @@ def _settings(folder: Path, *, database_url: str, sandbox_url: str, letterbox_ur
             "CANBAO_DATABASE_URL": database_url,
             "CANBAO_PUBLIC_URL": letterbox_url,
             "CANBAO_STATE_DIR": str(folder),
+            "CANBAO_AUTHORITY_FILES_DIR": str(folder / "sandbox" / "authority-files"),
             "CANBAO_SECRETS_DIR": str(folder / "secrets"),
             "CANBAO_WECHAT_API_URL": f"{sandbox_url}/wechat-api",
             "CANBAO_WECHAT_PAY_URL": sandbox_url,

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from jobs.simulation import house, office
-from jobs.simulation.clock import BEGINS_ON, at
+from jobs.simulation.clock import at
 from jobs.simulation.mishaps import CLOSING, ORDERING, REFUNDING, Mishap, drawn
 from jobs.simulation.town import CHANGZHOU
 from models.identity import CounterDocument
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 SITES: Final = {"320402": "TIANNING", "320404": "ZHONGLOU", "320411": "XINBEI"}
 CLERK: Final = "S1024"
-LAST_PAY_DAY: Final = 25
 TRIES: Final = 3
 EXPECTED: Final = frozenset({"BILL_RESERVED", "BILL_NOT_PAYABLE", "COUNTER_ORDER_WAITING", "COUNTER_ORDER_IN_DOUBT"})
 DECLINED: Final = 0.06
@@ -63,8 +62,7 @@ class Pos:
     def plan_day(self, month: Month, day: date) -> None:
         for resident in month.of_way(self.name):
             dice = month.chances.of(self.name, "plan", resident.number)
-            first = BEGINS_ON + timedelta(days=dice.randrange(min(month.days, LAST_PAY_DAY)))
-            if max(resident.joins_on, first) == day:
+            if month.drawn_day(dice, joins_on=resident.joins_on) == day:
                 self._plan(month, Visit(resident=resident, at=at(day, dice.randrange(9, 17))))
         dice = month.chances.of(self.name, "stray", day)
         if dice.random() < STRAYS * len(month.residents) / 1000 * month.chances.fault_percent / 100:

@@ -93,6 +93,26 @@ class Street:
     def stray_payment(self, channel: str, merchant: str, amount_fen: int) -> Told:
         return self.ask("POST", "/stray-payments", {"channel": channel, "merchant": merchant, "amount_fen": amount_fen})
 
+    def bank_account(self, card: str, state: str) -> None:
+        """How a bank answers to debits of this card from now on; an empty state: as to anybody's."""
+        self.ask("POST", "/banks/accounts", {"card": card, "state": state})
+
+    def let_banks_work(self, file_fault: str | None = None) -> None:
+        """Every bank takes what lies in its folder, and writes what it has to tell."""
+        self.ask("POST", "/banks/work", {"file_fault": file_fault})
+
     def ledger(self) -> Told:
-        """Every order of every provider, and what each merchant account holds."""
-        return self.ask("GET", "/state")
+        """Every order of every provider, every line that a bank debited, and what each merchant account holds."""
+        told = self.ask("GET", "/state")
+        debited = [
+            {
+                "channel": "bank_debit",
+                "merchant": line["unit"],
+                "provider_no": line["serial"],
+                "paid_fen": line["amount_fen"],
+                "refunded_fen": line["refunded_fen"],
+            }
+            for line in self.ask("GET", "/banks/lines")["lines"]
+            if line["taken"]
+        ]
+        return {**told, "orders": told["orders"] + debited, "treasury": self.ask("GET", "/treasury")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -76,10 +77,11 @@ def _resident(dice: random.Random, number: int, kinds: list[tuple[str, str]], *,
         tier=dice.choice(TIERS),
         way=way,
         first_month=_months_before(this_month, back),
-        joins_on=begins_on.replace(day=min(28, begins_on.day + dice.randrange(1, 12))) if late else begins_on,
+        joins_on=begins_on + timedelta(days=dice.randrange(1, LATE_DAYS)) if late else begins_on,
     )
 
 
+LATE_DAYS: Final = 5
 LATE_SHARE: Final = 0.05
 """Of the town comes with a later file of the registrar's."""
 

@@ -37,6 +37,11 @@ RECORDED: Final = text("""
     SELECT coalesce(sum(r.amount_fen), 0)::bigint FROM contribution_records r JOIN contribution_bills b ON b.id = r.bill_id
     WHERE r.state <> 'REVERSED' AND b.state <> 'REFUNDING'
 """)
+# Debits of one region's banks are one way.
+PAID: Final = text("""
+    SELECT CASE WHEN p.channel = 'bank_debit' THEN p.channel || ' ' || right(p.miniprogram, 6) ELSE p.channel END, count(DISTINCT p.id)
+    FROM payments p JOIN transfers t ON t.payment_id = p.id AND starts_with(t.debit_account, 'clearing:') GROUP BY 1
+""")
 DAYS: Final = text("""
     SELECT r.merchant_account, r.day, r.state, count(d.id) FILTER (WHERE d.resolved_at IS NULL) AS open,
         coalesce(min(d.payment_no) FILTER (WHERE d.resolved_at IS NULL), '') AS payment_no,
@@ -94,6 +99,8 @@ class Verdict:
     refunded: int = 0
     accounts: int = 0
     days: int = 0
+    payments: Counter[str] = field(default_factory=Counter)
+    """How many brought money, by the way they came."""
     explained: Counter[str] = field(default_factory=Counter)
     """Differences that two people had to explain, by kind."""
     faults: list[Fault] = field(default_factory=list)
@@ -113,7 +120,10 @@ def reckon(session: Session, ledger: Mapping[str, Any], *, accounts: Iterable[st
     _compare_accounts(verdict, balances, ledger)
     _compare_payments(session, verdict, ledger)
     _sum_up(session, verdict, balances, ledger)
+    _compare_treasuries(verdict, balances, ledger)
     _look_at_days(session, verdict, accounts=sorted(accounts), days=sorted(days))
+    for way, count in session.execute(PAID):
+        verdict.payments[way] += count
     for what, question in NONE_OF_THESE.items():
         for number in session.scalars(question).fetchmany(SHOWN):
             verdict.find(what, number)
@@ -121,6 +131,16 @@ def reckon(session: Session, ledger: Mapping[str, Any], *, accounts: Iterable[st
         if told["accepted"]:
             verdict.find(f"{told['accepted']} letters that were {mode} were taken for authentic")
     return verdict
+
+
+def _compare_treasuries(verdict: Verdict, balances: Mapping[str, int], ledger: Mapping[str, Any]) -> None:
+    """What a tax authority's lists had stands in its treasury, or has come back from it."""
+    for authority, listed_fen in sorted(ledger["treasury"].items()):
+        ours = balances.get(f"treasury:{authority}", 0) + balances.get(f"returned:{authority}", 0)
+        if ours != listed_fen:
+            verdict.find(
+                f"treasury:{authority} and what it returned are {yuan(ours)} in our books, and its lists had {yuan(listed_fen)}"
+            )
 
 
 def yuan(fen: int) -> str:
@@ -189,17 +209,17 @@ def _sum_up(session: Session, verdict: Verdict, balances: Mapping[str, int], led
 
 
 def _look_at_days(session: Session, verdict: Verdict, *, accounts: list[str], days: list[date]) -> None:
-    """Every account's every day was compared, signed by two, and has nothing open."""
+    """Every account's every day was compared; that one, and each of a list, was signed by two, and has nothing open."""
     rows = {(row.merchant_account, row.day): row for row in session.execute(DAYS)}
     for account in accounts:
         for day in days:
-            row = rows.get((account, day))
-            if row is None:
+            if (account, day) not in rows:
                 verdict.find(f"{day} of {account} was never compared")
-            elif row.open:
-                verdict.find(f"{day} of {account} has {row.open} differences that nobody explained", row.payment_no)
-            elif row.state != "CLOSED" or row.is_one_persons:
-                verdict.find(f"{day} of {account} is {row.state}, and not closed by two people")
+    for (account, day), row in rows.items():
+        if row.open:
+            verdict.find(f"{day} of {account} has {row.open} differences that nobody explained", row.payment_no)
+        elif day in days and (row.state != "CLOSED" or row.is_one_persons):
+            verdict.find(f"{day} of {account} is {row.state}, and not closed by two people")
     verdict.days = len(rows)
     for kind, count in session.execute(EXPLAINED):
         verdict.explained[kind] += count

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from jobs.simulation.chances import Chances
-from jobs.simulation.clock import SimulatedClock, at
+from jobs.simulation.clock import SimulatedClock, at, begins_on
 from jobs.simulation.diary import Diary
 from jobs.simulation.month import town_of
 from jobs.simulation.town import CHANGZHOU, XINJIANG, card_number, people
@@ -79,11 +79,15 @@ def test_the_clock_is_never_put_back():
         clock.put(datetime(2026, 10, 1, 11, 59, tzinfo=NOON.tzinfo))
 
 
+def test_a_short_month_ends_with_the_month_and_a_long_one_goes_on_behind_it():
+    assert (begins_on(31), begins_on(6), begins_on(1), begins_on(60)) == (DAY, date(2026, 10, 26), date(2026, 10, 31), DAY)
+
+
 def test_a_town_is_the_same_for_the_same_seed_and_everybody_has_a_number_that_can_be():
     chances = Chances(seed=20261121, fault_percent=5)
-    town = town_of(chances, count=3000, ways=all_ways())
+    town = town_of(chances, count=3000, days=31, ways=all_ways())
 
-    assert town == town_of(chances, count=3000, ways=all_ways())
+    assert town == town_of(chances, count=3000, days=31, ways=all_ways())
     assert len({resident.id_number for resident in town}) == 3000
     for resident in town:
         number = parse_persons_number(resident.id_number, today=DAY)
@@ -93,7 +97,7 @@ def test_a_town_is_the_same_for_the_same_seed_and_everybody_has_a_number_that_ca
 
 def test_however_small_the_town_every_way_and_region_has_its_people():
     ways = all_ways()
-    town = town_of(Chances(seed=1, fault_percent=5), count=40, ways=ways)
+    town = town_of(Chances(seed=1, fault_percent=5), count=40, days=31, ways=ways)
 
     assert {(each.way, each.region) for each in town} == {(way.name, region) for way in ways for region in way.shares}
 
