@@ -9,6 +9,7 @@ import csv
 import io
 import re
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from flask import Response
 
@@ -55,7 +56,8 @@ def csv_file(name: str, *, columns: Sequence[str], rows: Iterable[Sequence[Any]]
     """The answer of a page: `name` without its ending, `remark` for the first line. `rows` is read while it is sent."""
     heading = [name, remark, f"导出时间 {moment(ports().now())}", f"工号 {me().number}"]
     response = Response(_lines(heading, columns, rows), mimetype="text/csv")
-    response.headers.set("Content-Disposition", "attachment", filename=f"{name}.csv")
+    # A header has Latin letters alone: the name itself stands in its second, escaped form (RFC 6266).
+    response.headers["Content-Disposition"] = f"attachment; filename=\"list.csv\"; filename*=UTF-8''{quote(name, safe='')}.csv"
     return response
 
 

@@ -88,14 +88,14 @@ class ParkedNotice:
 
 
 NEXT_STEPS = {
-    "UNCLAIMED": "钱在 unknown 账户：在商户平台按对方单号查明来源，再转入正确账户或原路退回",
+    "UNCLAIMED": "钱在无主款项账户（unknown）：在商户平台按对方单号查明来源；查明或无人认领的，申请原路退回",
     "WRONG_AMOUNT": "金额与订单不符，款项会自动原路退回付款人：与支付平台核实金额为何不同",
     "REFUND_SEEN": "对方已退款而本系统未发起：在商户平台查明操作人；月份已记为已缴的，再冲正该月份",
     "REFUND_ABNORMAL": "付款人的账户收不了退款：在商户平台按对方退款单号处理异常退款，完成后本系统会收到通知",
-    "REFUND_FAILED": "对方已关闭退款，款项未退：运行 canbao explain 查明原因，再重新申请退款",
+    "REFUND_FAILED": "对方已关闭退款，款项未退：看这笔钱的来龙去脉（canbao explain），查明原因后重新申请退款",
     "WRONG_CURRENCY": "币种不是人民币，未记账：与支付平台核实",
     "CONTRADICTION": "通知与已入账的结果矛盾：与支付平台核实，账目以已付款为准",
-    "CONFLICT": "入账时与已有记录冲突，未记账：运行 canbao explain 查看该笔资金，再重新处理",
+    "CONFLICT": "入账时与已有记录冲突，未记账：看这笔钱的来龙去脉（canbao explain），清理冲突后放回入账队列",
 }
 """Outcome of a parked notice → what a person does about it."""
 

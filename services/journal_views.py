@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 A_PAGE: Final = 50
 FOLDED: Final = ("surplus", "refunding")
 """Kinds of account of which there is one for each payment or refund: told together, and one by one where money is left in them."""
+NAMED: Final = ("clearing", "unknown")
+"""Kinds that are named by the merchant account."""
 HELD: Final = "clearing"
 """What we hold; every other kind is owed."""
 
@@ -36,12 +38,15 @@ PAIRS: Final = """
         sum(t.amount_fen)::bigint AS fen, count(*) AS transfers
     FROM transfers t {within} GROUP BY 1, 2
 """
+# Rare among all transfers: found first, and only then asked whose they are.
 LEFT: Final = """
+    WITH rare AS MATERIALIZED (
+        SELECT * FROM transfers WHERE :kind IN (split_part(debit_account, ':', 1), split_part(credit_account, ':', 1)))
     SELECT account, sum(fen)::bigint AS owed_fen, min(at) AS since FROM (
-        SELECT t.credit_account AS account, t.amount_fen AS fen, t.at FROM transfers t {within}
+        SELECT t.credit_account AS account, t.amount_fen AS fen, t.at FROM rare t {within}
         WHERE split_part(t.credit_account, ':', 1) = :kind
         UNION ALL
-        SELECT t.debit_account, -t.amount_fen, t.at FROM transfers t {within} WHERE split_part(t.debit_account, ':', 1) = :kind) sides
+        SELECT t.debit_account, -t.amount_fen, t.at FROM rare t {within} WHERE split_part(t.debit_account, ':', 1) = :kind) sides
     WHERE account > :after GROUP BY account HAVING sum(fen) <> 0 ORDER BY account LIMIT :limit
 """
 BEFORE: Final = """
@@ -209,7 +214,7 @@ def read_month(ports: Ports, *, account: str, month: date, accounts: Collection[
         "ends_at": _midnight(ends_on),
         "accounts": _listed(accounts),
     }
-    kind, within = account.partition(":")[0], _within(accounts)
+    kind, within = account.partition(":")[0], _within(_whose(account, accounts))
     with ports.begin() as session:
         before = session.execute(text(BEFORE.format(within=within)), given).scalar_one()
         rows = session.execute(text(DAYS.format(within=within)), given).all()
@@ -248,11 +253,17 @@ def list_transfers(
     if wanted.until is not None:
         clauses.append("AND t.at < :ends_at")
         given["ends_at"] = _midnight(wanted.until + timedelta(days=1))
-    statement = text(ROWS.format(within=_within(accounts), wanted=" ".join(clauses)))
+    statement = text(ROWS.format(within=_within(_whose(wanted.account, accounts)), wanted=" ".join(clauses)))
     with ports.begin() as session:
         rows = session.execute(statement, given).all()
     found = [TransferLine(**row._mapping) for row in rows[:limit]]  # noqa: SLF001 - SQLAlchemy's public name for it
     return Lines(rows=found, older=found[-1].id if len(rows) > limit else None)
+
+
+def _whose(account: str, accounts: Collection[str] | None) -> Collection[str] | None:
+    """What has to be asked of each transfer of an account. One that bears a merchant account's name is that one's as a whole."""
+    kind, _, rest = account.partition(":")
+    return None if accounts is not None and kind in NAMED and rest in accounts else accounts
 
 
 def _within(accounts: Collection[str] | None) -> str:

@@ -11,7 +11,7 @@ class NothingToRefund(BusinessError):
     code = "NOTHING_TO_REFUND"
     kind = Kind.CONFLICT
     title = "没有可退的款项"
-    detail = "该笔支付没有到账，或款项已经退回，请运行 canbao explain 核对后再办理。"
+    detail = "该笔支付没有到账，或款项已经退回，请看这笔钱的来龙去脉（canbao explain），核对后再办理。"
 
 
 class RefundTooLarge(BusinessError):

@@ -191,6 +191,7 @@ def judge(response: TestResponse) -> None:
         assert response.content_type == "text/csv; charset=utf-8", at
         assert response.data.startswith(b"\xef\xbb\xbf"), at
         assert headers["Content-Disposition"].startswith("attachment; filename"), at
+        assert headers["Content-Disposition"].isascii(), at
         assert response.data.endswith("行\r\n".encode()), at
         return
     assert response.content_type == "text/html; charset=utf-8", at
