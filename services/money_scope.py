@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from services.staff import Scope, covers
 
 if TYPE_CHECKING:
     from services.ports import Ports
 
+LISTS: Final = ("tax", "registrar")
+
 
 def regions_of_accounts(ports: Ports) -> dict[str, set[str]]:
-    """Merchant account, `{channel}:{merchant}` → codes of the regions whose bills it takes."""
+    """Merchant account, `{channel}:{merchant}` → codes of the regions whose bills it takes. The days of an authority's own lists too,
+    which stand beside them as `tax:{authority}` and `registrar:{authority}`.
+    """
     found: dict[str, set[str]] = {}
     for code, provider in ports.payments.items():
         found.setdefault(f"{provider.channel}:{provider.merchant}", set()).update(_regions_of_way(ports, code))
+    for region in ports.rulebook.regions.values():
+        for kind in LISTS if region.authority else ():
+            found.setdefault(f"{kind}:{region.authority}", set()).add(region.code)
     return found
 
 
@@ -42,8 +49,9 @@ def _regions_of_way(ports: Ports, code: str) -> set[str]:
     program = ports.partners.miniprograms.get(code)
     if program is not None:
         return set(program.regions)
-    number = ports.payments[code].merchant
-    merchant = ports.partners.merchants.get(number)
-    # A tax authority's own till has no merchant number but the authority's name.
-    authority = merchant.authority if merchant is not None else number
-    return {region.code for region in ports.rulebook.regions.values() if authority and region.authority == authority}
+    # A bank, a terminal or a counter says which authority it collects for, in whichever section of the file it stands.
+    entries = (section.get(code) for _, section in ports.partners if isinstance(section, dict))
+    authorities = {authority for entry in entries if (authority := getattr(entry, "authority", None))}
+    # A tax authority's own till stands in none, and has the authority's name instead of a merchant's number.
+    authorities.add(ports.payments[code].merchant)
+    return {region.code for region in ports.rulebook.regions.values() if region.authority in authorities}

@@ -48,16 +48,5 @@ def office(house):
 
 
 @pytest.fixture
-def accountant(office) -> Browser:
-    return office[StaffRole.ACCOUNTANT]
-
-
-@pytest.fixture
-def supervisor(office) -> Browser:
-    """The second person."""
-    return office[StaffRole.SUPERVISOR]
-
-
-@pytest.fixture
 def administrator(office) -> Browser:
     return office[StaffRole.ADMINISTRATOR]

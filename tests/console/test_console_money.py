@@ -35,6 +35,19 @@ ACCOUNT = ACCOUNTS["320400"]
 CHANGZHOU, XINJIANG = f"/reconciliation/{ACCOUNT}/{DAY}", f"/reconciliation/{ACCOUNTS['650000']}/{DAY}"
 
 
+@pytest.fixture
+def accountant(house) -> Browser:
+    member(house.ports, "S5001", StaffRole.ACCOUNTANT)
+    return Browser.of(house, "S5001")
+
+
+@pytest.fixture
+def supervisor(house) -> Browser:
+    """The second person."""
+    member(house.ports, "S2001", StaffRole.SUPERVISOR)
+    return Browser.of(house, "S2001")
+
+
 def paid(house: House) -> Any:
     """An order that was paid and settled."""
     _, order = house.world.order()
@@ -186,13 +199,13 @@ def test_of_two_who_decide_at_once_one_does_and_the_other_is_told(house):
     assert house.world.scalar("SELECT count(*) FROM transfers WHERE kind = 'REFUNDING'") == 1
 
 
-@pytest.mark.parametrize("amount", ["0", "-1", "1.234", "1e2", "１", "99999999999", "1,000", "0.00"])
-def test_a_sum_that_is_no_sum_is_refused(house, accountant, amount):
+def test_a_sum_that_is_no_sum_is_refused(house, accountant):
     payment = payment_of(house.world, unclaimed(house.world))
     accountant.get(f"/refunds/application?number={payment.payment_no}")
-    wanted = {"number": payment.payment_no, "reason": "UNCLAIMED", "words": "查无订单", "amount": amount}
+    wanted = {"number": payment.payment_no, "reason": "UNCLAIMED", "words": "查无订单"}
 
-    assert accountant.post("/refunds/application", **wanted).status_code == 422
+    for amount in ("0", "-1", "1.234", "1e2", "１", "99999999999", "1,000", "0.00"):
+        assert accountant.post("/refunds/application", **wanted, amount=amount).status_code == 422, amount
     assert house.world.scalar("SELECT count(*) FROM refunds") == 0
 
 
@@ -497,19 +510,19 @@ def test_a_long_list_leaves_whole_in_parts(house, accountant, monkeypatch):
     assert len({line[0] for line in lines[2:-1]}) == 30
 
 
-@pytest.mark.parametrize("given", ["-1", "0", "9" * 18, "9" * 40, "%F0%9F%92%B0", "a~b", "1.5", "%27%3B--", "null"])
-def test_nonsense_in_an_address_breaks_no_list(house, accountant, given):
+def test_nonsense_in_an_address_breaks_no_list(house, accountant):
     paid(house)
     names = ("place", "after", "before", "month", "since", "until", "kind", "part", "outcome", "account", "no", "number")
-    query = "&".join(f"{name}={given}" for name in names)
 
-    for path in (
-        "/inbox", "/inbox/export", "/refunds", "/refunds/export", "/reconciliation", CHANGZHOU, "/journal", "/journal/left",
-        "/journal/account", "/journal/transfers", "/journal/transfers/export",
-    ):  # fmt: skip
-        assert accountant.get(f"{path}?{query}").status_code == 200, path
-    assert accountant.get(f"/explain?{query}").status_code == 404
-    assert accountant.get(f"/refunds/application?{query}").status_code == 404
+    for given in ("-1", "0", "9" * 18, "9" * 40, "%F0%9F%92%B0", "a~b", "1.5", "%27%3B--", "null"):
+        query = "&".join(f"{name}={given}" for name in names)
+        for path in (
+            "/inbox", "/inbox/export", "/refunds", "/refunds/export", "/reconciliation", CHANGZHOU, "/journal", "/journal/left",
+            "/journal/account", "/journal/transfers", "/journal/transfers/export",
+        ):  # fmt: skip
+            assert accountant.get(f"{path}?{query}").status_code == 200, (path, given)
+        assert accountant.get(f"/explain?{query}").status_code == 404
+        assert accountant.get(f"/refunds/application?{query}").status_code == 404
 
 
 def test_a_month_ago_is_a_month_ago_at_the_turn_of_the_year(house, accountant):
