@@ -117,7 +117,7 @@ def _rows(ports: Ports, accounts: frozenset[str] | None, wanted: WantedTransfers
         for row in found.rows:
             yield (
                 row.id, moment(row.at), told.of(told.KINDS, row.kind), row.debit_account, row.credit_account,
-                figure(row.amount_fen), row.payment_no, row.bill_no, row.insurance_type, told.month(row.coverage_month),
+                figure(row.amount_fen), row.payment_no, row.bill_no, row.insurance_type, told.month(row.coverage_month) if row.coverage_month else "",
                 told.of(told.REASONS, row.reason), person(row.who),
             )  # fmt: skip
         before = found.older

@@ -16,6 +16,7 @@ from models.journal import clearing
 from services import differences, journal_views, reconciliation, reconciliation_views
 from services.errors import BusinessError, NotFound
 from services.journal_views import WantedTransfers
+from services.money_scope import LISTS
 from services.reconciliation_errors import ComparedMeanwhile, ExplanationChanged
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ DONE: Final = {
 }
 OPEN: Final = "未关账"
 DIFFERENCE_COLUMNS: Final = (
-    "商户账户", "日期", "差异", "类别", "商户单号", "渠道单号", "退款单号", "对方金额（元）", "我方金额（元）", "币种", "发生时间", "状态", "说明", "说明人",
+    "商户账户", "日期", "差异", "类别", "商户单号", "渠道单号", "退款单号", "对方金额（元）", "我方金额（元）", "币种", "发生时间", "险种", "所属期", "文件行号", "状态", "说明", "说明人",
     "确认人", "处理时间", "下一步", "当日状态",
 )  # fmt: skip
 BOOK_COLUMNS: Final = (
@@ -199,6 +200,7 @@ def _read(merchant_account: str, day: str) -> DayView | None:
 def _shown(merchant_account: str, day: str, *, words: dict[int, str] | None = None) -> dict[str, Any]:
     which: dict[str, Any] = {"merchant_account": merchant_account, "day": date.fromisoformat(day)}
     still, onward = reconciliation_views.list_differences(ports(), **which, is_open=True, after=asked_id("after"))
+    kind = merchant_account.partition(":")[0]
     settled, _ = reconciliation_views.list_differences(ports(), **which, is_open=False)
     return {
         "seen": _read(merchant_account, day),
@@ -210,6 +212,8 @@ def _shown(merchant_account: str, day: str, *, words: dict[int, str] | None = No
         "is_later_page": "after" in request.args,
         "words_given": words or {},
         "clearing": clearing(*merchant_account.split(":", 1)),
+        "is_list": kind in LISTS,
+        "is_registrars": kind == "registrar",
         "told": told,
     }
 
@@ -234,7 +238,7 @@ def _difference_rows(ports: Ports, *, standing: str = OPEN, **wanted: Any) -> It
             yield (
                 row.merchant_account, row.day, told.of(told.DIFFERENCES, row.kind), told.of(told.SUBJECTS, row.subject),
                 row.payment_no, row.provider_payment_no, row.refund_key, figure(row.bill_fen), figure(row.our_fen), row.currency,
-                moment(row.happened_at), told.standing(row), row.resolution, person(row.explained_by) if row.explained_by else "",
+                moment(row.happened_at), row.insurance_type, told.month(row.coverage_month) if row.coverage_month else "", row.line, told.standing(row), row.resolution, person(row.explained_by) if row.explained_by else "",
                 person(row.resolved_by) if row.resolved_by else "", moment(row.resolved_at) if row.resolved_at else "",
                 row.next_step if row.is_open else "", standing,
             )  # fmt: skip
@@ -253,7 +257,7 @@ def _book_rows(ports: Ports, account: str, day: date, standing: str) -> Iterator
             yield (
                 row.id, moment(row.at), told.of(told.KINDS, row.kind), figure(row.amount_fen if came else None),
                 figure(None if came else row.amount_fen), row.credit_account if came else row.debit_account, row.payment_no,
-                row.bill_no, told.month(row.coverage_month), told.of(told.REASONS, row.reason), person(row.who), standing,
+                row.bill_no, told.month(row.coverage_month) if row.coverage_month else "", told.of(told.REASONS, row.reason), person(row.who), standing,
             )  # fmt: skip
         before = found.older
         if before is None:

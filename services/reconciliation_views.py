@@ -62,6 +62,10 @@ class DifferenceView:
     our_fen: int | None
     currency: str
     happened_at: datetime
+    insurance_type: str | None
+    coverage_month: int | None
+    line: int | None
+    """Where it stands in an authority's file."""
     first_seen_at: datetime
     explained_at: datetime | None
     explained_by: str | None
@@ -188,6 +192,9 @@ def _difference(row: ReconciliationDifference, day: Reconciliation) -> Differenc
         our_fen=row.our_fen,
         currency=row.currency,
         happened_at=row.happened_at,
+        insurance_type=row.insurance_type,
+        coverage_month=row.coverage_month,
+        line=row.line,
         first_seen_at=row.first_seen_at,
         explained_at=row.explained_at,
         explained_by=row.explained_by,

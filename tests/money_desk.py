@@ -81,10 +81,10 @@ def a_refund(world: World, region: str = "320400", *, fen: int = 4200, who: str 
 def a_day(world: World, region: str = "320400", day: date = DAY, **more: Any) -> int:
     """Compared once; answers its id."""
     given = {"merchant_account": ACCOUNTS[region], "day": day, "state": "COMPARED", "runs": 1, **more}
+    which = (Reconciliation.merchant_account == given["merchant_account"], Reconciliation.day == day)
     with world.ports.begin() as session:
         session.execute(insert(Reconciliation).values(compared_at=world.ports.now(), **given).on_conflict_do_nothing())
-        wanted = select(Reconciliation.id).where(Reconciliation.merchant_account == ACCOUNTS[region], Reconciliation.day == day)
-        return session.scalars(wanted).one()
+        return session.scalars(select(Reconciliation.id).where(*which)).one()
 
 
 def a_difference(world: World, region: str = "320400", day: date = DAY, **more: Any) -> int:

@@ -332,6 +332,20 @@ def test_a_day_that_was_never_compared_says_what_to_do_and_an_unknown_account_or
         assert accountant.get(f"/reconciliation/{path}").status_code == 404
 
 
+def test_a_day_of_an_authoritys_list_tells_month_and_line_and_what_to_do(house, accountant):
+    account = "registrar:tax-320400"
+    day_id = a_day(house.world, merchant_account=account)
+    where = {"coverage_month": 202610, "insurance_type": "110", "line": 7, "payment_no": "", "why": "UNKNOWN_PERSON"}
+    a_difference(house.world, reconciliation_id=day_id, kind="REGISTRAR_EXTRA", subject="MONTH", **where)
+
+    accountant.get("/reconciliation?month=2026-11")
+    assert "2026-10 养老，第 7 行" in accountant.shown.text
+    accountant.get(f"/reconciliation/{account}/{DAY}")
+    for said in ("社保有、我方无", "对方文件第 7 行", "登记后再次读入", "对方清单合计"):
+        assert said in accountant.shown.text
+    assert "导出账面明细" not in accountant.shown.text
+
+
 def test_the_books_of_a_day_are_what_moved_in_its_account(house, accountant):
     order = paid(house)
     unclaimed(house.world, region="650000")
