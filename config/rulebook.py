@@ -60,7 +60,7 @@ from config.rulebook_rows import (
     ReviewTerm,
     StatutoryAges,
 )
-from config.rulebook_withholding import WithholdingTerms
+from config.rulebook_withholding import DebitTerms, WithholdingTerms
 
 __all__ = [
     "SHIPPED_REGIONS",
@@ -81,6 +81,7 @@ __all__ = [
     "CollectionCalendar",
     "CollectionDates",
     "Counter",
+    "DebitTerms",
     "Document",
     "FieldType",
     "FixedAges",

@@ -38,7 +38,7 @@ from config.rulebook_rows import (
     PoolingAreaGroup,
     ReviewTerm,
 )
-from config.rulebook_withholding import WithholdingTerms
+from config.rulebook_withholding import DebitTerms, WithholdingTerms
 
 SHAPES: tuple[type[Row], ...] = (
     Insurance,
@@ -68,6 +68,7 @@ SHAPES: tuple[type[Row], ...] = (
     ResidentScheme,
     PrintedForm,
     WithholdingTerms,
+    DebitTerms,
 )
 
 # Shown behind every fault, by the key where it stands: a clerk copies the shape instead of asking what it is.
@@ -83,7 +84,7 @@ EXAMPLES: dict[str, object] = {
     "default_track_female": "F55", "default_track_male": "M60", "division_code": '"320402"', "due_working_days": 2,
     "earlier": "{months_at_most: 36, status: VERIFIED, source: 人社部发〔2024〕94号}",
     "effective_from": "2026-01-01", "effective_to": "2026-12-31", "elder": "true", "elder_title": "交社保", "explanation": "停保请到窗口办理。",
-    "female_below": 55, "figures_only": "true", "first": "2026-10-01", "first_birth_month": '"1965-01"',
+    "female_below": 55, "figures_only": "true", "files_from": '"09:00"', "first": "2026-10-01", "first_birth_month": '"1965-01"',
     "function": "PROVE_IDENTITY",
     "floor_yuan": "4952", "help": "拍摄时四角完整、字迹清楚。", "handled_by": "XPCC", "hours": "以当地公布为准", "hukou_prefix": '"3204"',
     "id": "jiangsu-2025", "insurance_type": '"110"', "issued_on": "2020-12-16", "issuer": "常州人社", "kind": "NONE",
@@ -96,7 +97,7 @@ EXAMPLES: dict[str, object] = {
     "policy": "NEXT_MONTH", "pooling_part_yuan": '"300.00"', "precision": "DAY", "province_code": '"320000"', "provisional": "false",
     "published_on": "2025-09-18", "purpose": "REAL_NAME", "rate_per_mille": 200, "reading_seconds": 10, "reference_wage_yuan": "8254",
     "refund_two_people_above_fen": 200_000, "tax_confirms_within_working_days": 3,
-    "registrar": "hrss", "remind_days_before": 7, "replaced_by": "jiangsu-2026", "residence_prefix": '"3204"', "rounding": "HALF_UP_TO_FEN",
+    "registrar": "hrss", "remind_days_before": 7, "reminder_days_before": "[5, 1]", "replaced_by": "jiangsu-2026", "residence_prefix": '"3204"', "result_by": '"18:00"', "result_within_working_days": 1, "rounding": "HALF_UP_TO_FEN",
     "look_for": "有效期限未过", "shows": "[name, id_number]", "sets": "[[ID_FRONT, ID_BACK]]", "side": "COLLECTOR", "source": "苏人社发〔2025〕33号", "status": "VERIFIED", "step_months": 4,
     "supplement_due_on": "2026-12-31", "supplements_online": "true", "system": "XJ", "target_working_days": 1, "text": "（示例文本）", "tier": '"1"', "tiers": '[{tier: "1", label: 一档, base_yuan: 6000}]',
     "timezone": "Asia/Shanghai", "title": "职工基本医疗保险", "topic": "ENROLLMENT", "sex": "MALE", "track": "M60",

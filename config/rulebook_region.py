@@ -37,7 +37,7 @@ from config.rulebook_rows import (
     ReviewTerm,
     StatutoryAges,
 )
-from config.rulebook_withholding import KEY, WithholdingTerms
+from config.rulebook_withholding import KEY, DebitTerms, WithholdingTerms
 
 # What production refuses while TO_CONFIRM: figures, ages, capabilities. Texts, numbers and addresses say 以当地公布为准.
 _MUST_BE_KNOWN: tuple[type[Row], ...] = (
@@ -228,6 +228,10 @@ class Region:
     def withholding_terms(self, on: date) -> WithholdingTerms:
         """Say what the agreement is called here, and where it is signed; raises NoRuleInForce."""
         return self._the(WithholdingTerms, KEY, on, "words for the withholding agreement")
+
+    def debit_terms(self, on: date) -> DebitTerms:
+        """Say how a debit run goes; raises NoRuleInForce."""
+        return self._the(DebitTerms, KEY, on, "terms of debit runs")
 
     def change_reasons(self, on: date) -> tuple[ChangeReason, ...]:
         """List why people may suspend, in the order of the file."""

@@ -24,6 +24,7 @@ from jobs.agreement_commands import agreements
 from jobs.asking import in_words, ports_of, settings_of
 from jobs.audit_commands import audit
 from jobs.counter_commands import counter
+from jobs.debit_commands import debits
 from jobs.list_commands import registrar_list, tax_list, tax_missing_command
 from jobs.progress import bar
 from jobs.reconciliation_commands import differences, reconcile
@@ -255,6 +256,7 @@ COMMANDS = (
     inbox_command,
     counter,
     agreements,
+    debits,
     staff,
     messages,
     reviews,

@@ -13,13 +13,15 @@ import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from procrastinate import App, Blueprint, JobContext, PsycopgConnector
+from procrastinate import App, JobContext, PsycopgConnector
 from procrastinate.exceptions import UniqueViolation
 from procrastinate.jobs import Status
 from prometheus_client import Gauge
 from sqlalchemy.exc import SQLAlchemyError
 
 from config.logs import logger
+from jobs import debit_sweeps  # noqa: F401 - its sweeps are SWEEPS'
+from jobs.sweeping import SWEEPS, sweep
 from services.adjustments import adjust
 from services.agreement_asking import ask_about_agreements
 from services.application_lapsing import lapse_returned
@@ -45,14 +47,13 @@ from services.uncovered_bills import void_all_uncovered, void_uncovered_bills
 from services.undelivered import count_given_up
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Hashable
     from datetime import date
 
     from services.ports import Ports
 
 log = logger(__name__)
 
-SWEEPS: Final = Blueprint()
 CONCURRENCY: Final = 4
 """A provider that answers slowly holds one sweep, never all of them."""
 REENTER_SECONDS: Final = 1.0
@@ -70,97 +71,61 @@ GIVEN_UP: Final = Gauge(
 _given_up_before: Final[set[tuple[str, str]]] = set()
 
 
-def _sweep(name: str, *, cron: str) -> Callable[[Callable[[Ports], object]], Callable[[Ports], object]]:
-    """Register a step that the clock calls. One waiting in the queue is enough: it will find all there is to do."""
-
-    def register(step: Callable[[Ports], object]) -> Callable[[Ports], object]:
-        alone = one_at_a_time(step)
-
-        @SWEEPS.periodic(cron=cron)
-        @SWEEPS.task(name=name, queueing_lock=name, pass_context=True)
-        def run(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 - the tick it was meant for does not matter
-            done = alone(context.additional_context["ports"])
-            if done:
-                log.info("sweep.done", sweep=name, count=done)
-
-        return step
-
-    return register
-
-
-def one_at_a_time(step: Callable[[Ports], object]) -> Callable[[Ports], object]:
-    """In this process a sweep is never started beside itself: the one under way will find all there is to do.
-
-    The queueing lock counts only jobs that wait. Without this, a slow provider would fill every place with the same sweep.
-    """
-    busy = threading.Lock()
-
-    def run(ports: Ports) -> object:
-        if not busy.acquire(blocking=False):
-            return None
-        try:
-            return step(ports)
-        finally:
-            busy.release()
-
-    return run
-
-
-@_sweep("ask_providers", cron="* * * * * */2")
+@sweep("ask_providers", cron="* * * * * */2")
 def ask_providers(ports: Ports) -> int:
     """Ask about payments whose silence has lasted 5 s, 30 s, 2 min, 10 min, 1 h."""
     return ask_about_silence(ports)
 
 
-@_sweep("close_stale_orders", cron="* * * * * */15")
+@sweep("close_stale_orders", cron="* * * * * */15")
 def close_stale_orders(ports: Ports) -> int:
     """Close what has lapsed, at the provider first."""
     return close_stale(ports)
 
 
-@_sweep("return_surplus", cron="* * * * * */10")
+@sweep("return_surplus", cron="* * * * * */10")
 def return_what_is_owed(ports: Ports) -> int:
     """Second and wrong money goes back to whoever paid it."""
     return return_surplus(ports)
 
 
-@_sweep("send_refunds", cron="* * * * * */5")
+@sweep("send_refunds", cron="* * * * * */5")
 def send_what_was_decided(ports: Ports) -> int:
     """Order refunds at the provider, and ask about those that are silent."""
     return send_refunds(ports)
 
 
-@_sweep("ask_face_checks", cron="* * * * * */2")
+@sweep("ask_face_checks", cron="* * * * * */2")
 def ask_faces(ports: Ports) -> int:
     """Ask about face checks that a callback named, at once; else when their silence has lasted 20 s, 1 min, 3 min, 10 min."""
     return ask_face_checks(ports)
 
 
-@_sweep("expire_face_checks", cron="* * * * * */30")
+@sweep("expire_face_checks", cron="* * * * * */30")
 def expire_faces(ports: Ports) -> int:
     """Face checks that nobody finished lapse."""
     return expire_face_checks(ports)
 
 
-@_sweep("reseal", cron="* * * * *")
+@sweep("reseal", cron="* * * * *")
 def reseal_old_rows(ports: Ports) -> int:
     """Rows that an older key sealed are sealed with the current one; nothing to do while there is one key alone."""
     return reseal(ports)
 
 
-@_sweep("chain_audit", cron="*/2 * * * *")
+@sweep("chain_audit", cron="*/2 * * * *")
 def chain_audit_rows(ports: Ports) -> int:
     """Moves, openings of personal data and transfers of the last minutes are put under blocks of the audit chain."""
     return chain_audit(ports)
 
 
-@_sweep("tell_lost_seals", cron="7 * * * *")
+@sweep("tell_lost_seals", cron="7 * * * *")
 def tell_what_is_lost(ports: Ports) -> int:
     """Rows whose seal key is lost are told once an hour, and when the worker starts."""
     return tell_lost_seals(ports)
 
 
-@_sweep("apply_retention", cron="17 19 * * *")
+@sweep("apply_retention", cron="17 19 * * *")
 def erase_what_is_over(ports: Ports) -> int:
     """Each night at 03:17 in Beijing: what is over its term is erased (config/retention.yaml)."""
     return apply_retention(ports)
@@ -186,25 +151,25 @@ class OnceADay:
 TOLD: Final = OnceADay()
 
 
-@_sweep("reconcile", cron="17 2-15 * * *")
+@sweep("reconcile", cron="17 2-15 * * *")
 def reconcile_days(ports: Ports) -> int:
     """By day in Beijing (10:17 to 23:17): yesterday, and what of the last week was never compared, against the providers' own bills."""
     return reconcile_what_is_due(ports)
 
 
-@_sweep("read_lists", cron="*/10 * * * *")
+@sweep("read_lists", cron="*/10 * * * *")
 def read_authorities_lists(ports: Ports) -> int:
     """What the tax authority and the registrar put into their folder."""
     return read_what_came(ports)
 
 
-@_sweep("tell_tax_missing", cron="47 0-14 * * *")
+@sweep("tell_tax_missing", cron="47 0-14 * * *")
 def tell_what_tax_lacks(ports: Ports) -> int:
     """By day in Beijing: paid months that no list had within the region's working days."""
     return tell_tax_missing(ports)
 
 
-@_sweep("assess", cron="*/10 * * * *")
+@sweep("assess", cron="*/10 * * * *")
 def assess_months(ports: Ports) -> int:
     """Issue the bills that are missing of every month up to this one; months that a rule is missing for are told once a day."""
     swept = assess_what_is_missing(ports)
@@ -223,43 +188,43 @@ def assess_months(ports: Ports) -> int:
     return swept.issued
 
 
-@_sweep("adjust", cron="41 * * * *")
+@sweep("adjust", cron="41 * * * *")
 def adjust_months(ports: Ports) -> int:
     """Months that were billed on figures which are final by now; also those that somebody was paying at the last sweep."""
     return sum(each.did for each in adjust(ports))
 
 
-@_sweep("void_uncovered", cron="23 * * * *")
+@sweep("void_uncovered", cron="23 * * * *")
 def void_uncovered_months(ports: Ports) -> int:
     """Unpaid bills of months that their enrolment no longer covers are void."""
     return void_all_uncovered(ports)
 
 
-@_sweep("erase_pictures", cron="*/5 * * * *")
+@sweep("erase_pictures", cron="*/5 * * * *")
 def erase_unused_pictures(ports: Ports) -> int:
     """Pictures that nobody can open any more leave the store: replaced, taken back, or over their term."""
     return erase_pictures(ports)
 
 
-@_sweep("sweep_orphans", cron="43 * * * *")
+@sweep("sweep_orphans", cron="43 * * * *")
 def sweep_pictures_without_a_row(ports: Ports) -> int:
     """Once an hour: pictures whose upload died half way, or whose application is gone."""
     return sweep_orphans(ports)
 
 
-@_sweep("remind", cron="13 1-12 * * *")
+@sweep("remind", cron="13 1-12 * * *")
 def remind_payers(ports: Ports) -> int:
     """Five days and one day before a cut-off, by day in Beijing (09:13 to 20:13): nobody's phone rings at night."""
     return remind(ports)
 
 
-@_sweep("send_messages", cron="* * * * * */5")
+@sweep("send_messages", cron="* * * * * */5")
 def push_messages(ports: Ports) -> int:
     """Push what waits to those who allowed it, and give up the rest: it can be read."""
     return send_messages(ports)
 
 
-@_sweep("count_given_up", cron="*/5 * * * *")
+@sweep("count_given_up", cron="*/5 * * * *")
 def count_what_was_given_up(ports: Ports) -> None:
     """What did not reach a phone is told to whoever watches (`canbao messages given-up` names each)."""
     counted = count_given_up(ports, within=A_WEEK)
@@ -269,44 +234,44 @@ def count_what_was_given_up(ports: Ports) -> None:
         GIVEN_UP.labels(key, why).set(counted.get((key, why), 0))
 
 
-@_sweep("tell_overdue", cron="*/5 * * * *")
+@sweep("tell_overdue", cron="*/5 * * * *")
 def tell_what_is_overdue(ports: Ports) -> int:
     """Applicants who wait longer than was promised get an apology, once; nothing is decided by time."""
     OVERDUE.set(count_overdue(ports))
     return tell_overdue(ports)
 
 
-@_sweep("lapse_returned", cron="37 1-12 * * *")
+@sweep("lapse_returned", cron="37 1-12 * * *")
 def lapse_what_nobody_mends(ports: Ports) -> int:
     """By day in Beijing (09:37 to 20:37): returned applications whose term is near or over; each is told, and nobody at night."""
     return lapse_returned(ports)
 
 
-@_sweep("put_back_forgotten", cron="*/5 * * * *")
+@sweep("put_back_forgotten", cron="*/5 * * * *")
 def put_back_what_was_forgotten(ports: Ports) -> int:
     """Applications that somebody took up and did not decide for two hours go back to the queue."""
     return put_back_forgotten(ports)
 
 
-@_sweep("void_uncovered_bills", cron="* * * * *")
+@sweep("void_uncovered_bills", cron="* * * * *")
 def void_what_is_not_covered(ports: Ports) -> int:
     """After a suspension: months whose order has ended unpaid are owed no longer."""
     return void_uncovered_bills(ports)
 
 
-@_sweep("end_silent_card_checks", cron="* * * * * */30")
+@sweep("end_silent_card_checks", cron="* * * * * */30")
 def end_silent_cards(ports: Ports) -> int:
     """Bank card checks whose process died come to rest."""
     return end_silent_checks(ports)
 
 
-@_sweep("ask_about_agreements", cron="* * * * * */15")
+@sweep("ask_about_agreements", cron="* * * * * */15")
 def ask_about_pending_agreements(ports: Ports) -> int:
     """Ask about agreements whose bank has been silent for 1 min, 10 min, 1 h, 6 h; after 12 h more they are given up."""
     return ask_about_agreements(ports)
 
 
-@_sweep("expire_counter_checks", cron="* * * * * */30")
+@sweep("expire_counter_checks", cron="* * * * * */30")
 def expire_counters(ports: Ports) -> int:
     """Codes for the counter lapse, and what a clerk typed is erased with them."""
     return expire_counter_checks(ports)

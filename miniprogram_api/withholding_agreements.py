@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from apiflask import APIBlueprint, Schema
-from apiflask.fields import Boolean, DateTime, Integer, List, Nested, String
+from apiflask.fields import Boolean, Date, DateTime, Integer, List, Nested, String
 from flask import g
 
 from miniprogram_api.auth import endpoint, me, ports
@@ -13,6 +13,7 @@ from miniprogram_api.fields import Given, Whole, short_text
 from services import withholding_agreements
 from services.agreement_errors import AgreementInForce, BankNotListed
 from services.application_errors import NotActive
+from services.debit_errors import DebitInFlight
 from services.errors import (
     CardNumberMalformed,
     ConsentRequired,
@@ -54,6 +55,18 @@ class CheckItemOut(Schema):
     done = Boolean(required=True, allow_none=True, metadata={"description": "空：没有人告诉过我们"})
 
 
+class NextDebitOut(Schema):
+    day = Date(required=True, metadata={"description": "下次扣款日"})
+    amount_fen = Integer(required=True, metadata={"description": "到那天应在协议卡里存足的金额，分；0：目前没有要扣的"})
+    months = List(String(), required=True, metadata={"description": "所属月份", "example": ["2026-11"]})
+    to_confirm = Boolean(required=True, metadata={"description": "以当地公布为准"})
+
+
+class DebitingOut(Schema):
+    in_flight_fen = Integer(required=True, metadata={"description": "正在扣款中的金额，分；0：没有"})
+    next = Nested(NextDebitOut, required=True, allow_none=True, metadata={"description": "空：没有已知的扣款日，或协议未生效"})
+
+
 class AgreementOut(Schema):
     id = String(required=True)
     agreement_no = String(required=True)
@@ -76,6 +89,7 @@ class AgreementOut(Schema):
     signed_at = DateTime(required=True)
     verified_at = DateTime(required=True, allow_none=True)
     finished_at = DateTime(required=True, allow_none=True)
+    debiting = Nested(DebitingOut, required=True, metadata={"description": "正在扣的，和下次要扣的"})
 
 
 class AgreementBankOut(Schema):
@@ -164,7 +178,7 @@ def read_withholding_agreement(agreement_id: uuid.UUID) -> Any:
 
 
 @door.delete("/withholding-agreements/<uuid:agreement_id>")
-@endpoint(door, returns=AgreementOut, fails=[NotFound, NotAvailableOnline])
+@endpoint(door, returns=AgreementOut, fails=[NotFound, NotAvailableOnline, DebitInFlight])
 def terminate_withholding_agreement(agreement_id: uuid.UUID) -> Any:
     """End it (解约); again changes nothing."""
     return withholding_agreements.terminate(ports(), account=me(), agreement_id=agreement_id)

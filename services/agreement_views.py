@@ -12,6 +12,7 @@ from config.rulebook import Bank, Capability, HotlineTopic, NoRuleInForce, Statu
 from models.enrollments import Enrollment, EnrollmentState
 from models.withholding_agreements import AgreementChannel, AgreementReason, AgreementState, WithholdingAgreement
 from services.capabilities import is_alive
+from services.debit_views import Debiting, debiting_of
 from services.enrollments import spells
 
 if TYPE_CHECKING:
@@ -129,6 +130,8 @@ class AgreementView:
     signed_at: datetime
     verified_at: datetime | None
     finished_at: datetime | None
+    debiting: Debiting
+    """What a bank is debiting under it, and what the next run takes (R-XJ-24)."""
     replayed: bool = False
 
 
@@ -138,7 +141,7 @@ class Agreements:
     guides: list[Guide]
 
 
-def view_of(ports: Ports, row: WithholdingAgreement) -> AgreementView:
+def view_of(ports: Ports, session: Session, row: WithholdingAgreement) -> AgreementView:
     """One agreement. What the rulebook no longer knows is told by its code."""
     names = _names(ports, row)
     return AgreementView(
@@ -163,6 +166,7 @@ def view_of(ports: Ports, row: WithholdingAgreement) -> AgreementView:
         signed_at=row.signed_at,
         verified_at=row.verified_at,
         finished_at=row.finished_at,
+        debiting=debiting_of(ports, session, row),
     )
 
 

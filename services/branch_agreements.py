@@ -38,7 +38,7 @@ from services.people import mask_card_number, parse_card_number, parse_name, par
 from services.review_queue import Reviewer
 from services.review_rules import refuse_own
 from services.staff_numbers import parse_staff_number
-from services.withholding_agreements import enrolled, live_agreement
+from services.withholding_agreements import enrolled, live_agreement, refuse_in_flight
 
 if TYPE_CHECKING:
     from datetime import date
@@ -235,12 +235,13 @@ def resume(ports: Ports, *, agreement_no: str, by: str) -> RecordedView:
 
 
 def end(ports: Ports, *, agreement_no: str, by: str) -> RecordedView:
-    """It was ended at the bank. Raises StaffNumberMalformed, NotFound, AgreementNotWaiting, OwnAffairs."""
+    """It was ended at the bank. Raises StaffNumberMalformed, NotFound, AgreementNotWaiting, OwnAffairs, DebitInFlight."""
     who, now = f"staff:{parse_staff_number(by)}", ports.now()
     with ports.begin() as session:
         row, person = _in_state(
             ports, session, agreement_no, AgreementState.ACTIVE, AgreementState.SUSPENDED, who=who
         )  # fmt: skip
+        refuse_in_flight(session, row)
         row.terminate(who=who, at=now)
         return _view(row, person)
 

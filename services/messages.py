@@ -19,6 +19,7 @@ from config.clock import BEIJING
 from config.months import YearMonth
 from config.wordings import Language, Wordings, load_wordings
 from models.applications import ApplicationKind, DecisionReason
+from models.debits import DebitResult
 from models.messages import Message, MessageKey
 
 if TYPE_CHECKING:
@@ -87,6 +88,10 @@ def _is_kind(value: Any) -> bool:
     return isinstance(value, str) and value in CALLED
 
 
+def _is_failure(value: Any) -> bool:
+    return isinstance(value, str) and value in FAILURES
+
+
 def _is_reason(value: Any) -> bool:
     return isinstance(value, str) and value in REASONS
 
@@ -106,6 +111,15 @@ REASONS: Final = {
     DecisionReason.ACTIVE_ELSEWHERE: "已在其他地方参保",
     DecisionReason.OTHER: "详见审核意见",
 }
+FAILURES: Final = {
+    DebitResult.INSUFFICIENT_FUNDS: "协议卡余额不足",
+    DebitResult.ACCOUNT_FROZEN: "协议卡已冻结或挂失",
+    DebitResult.NAME_MISMATCH: "协议卡的户名与参保人不符",
+    DebitResult.AGREEMENT_INVALID: "银行没有查到有效的扣款协议",
+    DebitResult.FINANCIAL_FUNCTION_INACTIVE: "社会保障卡的金融功能没有激活",
+    DebitResult.LIMIT_EXCEEDED: "超过协议卡的扣款限额",
+    DebitResult.SYSTEM_ERROR: "银行系统未能完成扣款",
+}
 """Codes, as rows hold them → what people are told. A test holds them against the closed lists of the models."""
 
 KINDS: Final[Mapping[str, Fact]] = {
@@ -117,6 +131,7 @@ KINDS: Final[Mapping[str, Fact]] = {
     "case_no": Fact(word="case_no", holds=_is_number, say=lambda value, _: str(value)),
     "kind": Fact(word="kind", holds=_is_kind, say=lambda value, _: CALLED[value]),
     "reason": Fact(word="reason", holds=_is_reason, say=lambda value, _: REASONS[value]),
+    "failure": Fact(word="failure", holds=_is_failure, say=lambda value, _: FAILURES[value]),
     "hotline": Fact(word="hotline", holds=_is_hotline, say=lambda value, _: str(value)),
 }
 """Every kind of fact. A new one holds a number of ours, an amount, a date or a word that is masked already, and its test says so."""
@@ -133,6 +148,10 @@ FACTS: Final[Mapping[MessageKey, tuple[str, ...]]] = {
     MessageKey.AGREEMENT_ACTIVE: ("agreement_no",),
     MessageKey.AGREEMENT_REJECTED: ("agreement_no",),
     MessageKey.AGREEMENT_SUSPENDED: ("agreement_no",),
+    MessageKey.DEBIT_COMING: ("amount_fen", "months", "due_on"),
+    MessageKey.DEBIT_TOMORROW: ("amount_fen", "months", "due_on"),
+    MessageKey.DEBIT_FAILED: ("amount_fen", "months", "failure", "due_on"),
+    MessageKey.DEBIT_FAILED_LAST: ("amount_fen", "months", "failure"),
     MessageKey.APPLICATION_APPROVED: ("case_no", "kind", "months", "hotline"),
     MessageKey.APPLICATION_APPROVED_WITH_NOTICE: ("case_no", "kind", "months", "hotline"),
     MessageKey.APPLICATION_APPROVED_WITH_AGREEMENT: ("case_no", "kind", "months", "hotline"),

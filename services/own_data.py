@@ -18,6 +18,7 @@ from models.personal_data import PersonalDataRequest
 from models.withholding_agreements import WithholdingAgreement
 from services import own_data_applications as of_applications
 from services import own_data_counters as of_counters
+from services import own_data_debits as of_debits
 from services import own_data_rows as rows
 from services.errors import FreshSignInRequired
 from services.own_data_rows import Whose, shown, shown_access
@@ -103,6 +104,8 @@ KINDS: Final = (
     _kind("joint_cases", "联合办件", "办理参保登记", OURS, "joint_cases", of=of_applications.joint_cases),
     _kind("tiers", "缴费档次的变更", PAY, OURS, "enrollment_tiers", of=rows.tiers),
     _kind("agreements", "委托扣款缴费协议（仅卡号末四位）", PAY, ME, "withholding_agreements", of=rows.agreements),
+    _kind("debits", "银行扣款记录", PAY, "银行提供", "debit_instructions", of=of_debits.debits),
+    _kind("debit_reminders", "扣款提醒记录", "提醒您存足金额", OURS, "debit_reminders", of=of_debits.reminders),
     _kind("bills", "应缴账单", PAY, OURS, "contribution_bills", of=rows.bills),
     _kind("adjustments", "基数调整后待人工核定的月份", "多退少补", OURS, "adjustment_reviews", of=rows.adjustments),
     _kind("records", "缴费记录", "记录您的缴费权益", OURS, "contribution_records", of=rows.records),
@@ -118,6 +121,10 @@ KINDS: Final = (
 WITHHELD: Final = {
     "staff_persons": "about staff, so that nobody reviews their own affairs",
     "idempotency_keys": "hashes of requests whose results are told elsewhere, gone after two days",
+    "debit_runs": "that a day's run at a bank was made",
+    "debit_batches": "counts and sums of a file; its lines are told",
+    "bank_files": "names and digests of banks' files",
+    "bank_file_faults": "what in a bank's file made no sense, by line; debits themselves are told",
     "refund_lines": "which accounts a refund takes from; refunds themselves are told",
     "reconciliations": "counts and sums of a merchant account's day",
     "reconciliation_differences": "payments that are told elsewhere, where a provider's bill and the books did not agree on them",

@@ -350,6 +350,7 @@ PURPOSES: Final = {
     "face_check_ask": "查询人脸核验结果",
     "bank_card_check": "银行卡核验",
     "agreement_check": "核对委托扣款的银行卡",
+    "debit_file": "向银行报送扣款",
     "counter_look": "窗口核验",
     "counter_compare": "窗口核验",
     "counter_confirm": "窗口核验",

@@ -106,7 +106,7 @@ def _due_today(ports: Ports, region: Region) -> list[dict[str, Any]]:
             template = which_reminder(due_on, today) if due_on is not None else None
             if due_on is None or template is None:
                 continue
-            payable = _payable(region, month, today, supplements=calendar.supplements_online)
+            payable = payable_bills(region, month, today, supplements=calendar.supplements_online)
             found.append(
                 {
                     "region": region.code,
@@ -131,8 +131,8 @@ def which_reminder(due_on: date, today: date) -> MessageKey | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Payable:
-    """Bills of one insurance and kind that the phone takes today, from one coverage month to another."""
+class Payable:
+    """Bills of one insurance and kind that are taken today, from one coverage month to another."""
 
     insurance_type: str
     kind: BillKind
@@ -140,7 +140,8 @@ class _Payable:
     last: int
 
 
-def _payable(region: Region, month: YearMonth, today: date, *, supplements: bool) -> list[_Payable]:
+def payable_bills(region: Region, month: YearMonth, today: date, *, supplements: bool) -> list[Payable]:
+    """What bills are taken in a region today, on the phone and by debit alike, while `month` is collected. Pure."""
     found = []
     first_of_all = min(region.bills_from() or month, month)
     months = [first_of_all.plus(number) for number in range(month.minus(first_of_all) + 1)]
@@ -152,7 +153,7 @@ def _payable(region: Region, month: YearMonth, today: date, *, supplements: bool
             continue
         allowed = [each.number for each in months if window.allows(each, today)]
         if allowed:
-            found.append(_Payable(insurance_type=code, kind=BillKind.NORMAL, first=min(allowed), last=max(allowed)))
+            found.append(Payable(insurance_type=code, kind=BillKind.NORMAL, first=min(allowed), last=max(allowed)))
         if supplements:
-            found.append(_Payable(insurance_type=code, kind=BillKind.SUPPLEMENT, first=first_of_all.number, last=month.number))
+            found.append(Payable(insurance_type=code, kind=BillKind.SUPPLEMENT, first=first_of_all.number, last=month.number))
     return found

@@ -1,7 +1,7 @@
 """Withholding agreements: sign one on the phone where the region lets people, see one's own, end one.
 
 Written first, then the bank is asked, then its word is written: an agreement without an answer stays PENDING_VERIFY, and
-`agreement_asking` asks again. Debits are not run yet; whoever builds them refuses here to end an agreement while a debit is in flight.
+`agreement_asking` asks again. While a bank is debiting under an agreement, it does not end.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from services.application_errors import NotActive
 from services.bank_card_checks import begin_try, refuse_more_tries
 from services.capabilities import is_alive
 from services.consents import refuse_taken_back, require_consent, require_text
+from services.debit_errors import DebitInFlight
+from services.debit_views import in_flight_fen
 from services.errors import FaceCheckRequired, NameIdMismatch, NotAvailableOnline, NotFound, TooYoung
 from services.idempotency import Asked, fingerprint, keep_result, known_result, made_once
 from services.menu import region_served
@@ -48,6 +50,7 @@ MOST_LISTED: Final = 50
 NOT_YOU: Final = "须由本人签约：请填写您本人的姓名和身份证号码，与实名认证时一致。"
 NOT_ENROLLED: Final = "参保登记审核通过、处于正常参保状态以后才能签约，请先查看参保状态，咨询电话12333。"
 TRIED_TOO_OFTEN: Final = "为保护您的资金，今日核对银行卡的次数已用完，请明天再试，或到银行网点办理。"
+ENDS_LATER: Final = "这份协议正在扣款中，结果出来后才能解约，请在银行答复后再办；未扣成的不影响解约。"
 AT_BANK: Final = "这份协议是在银行网点签订的，解约请本人携带身份证原件到签约的银行网点办理。"
 
 
@@ -265,19 +268,19 @@ def list_agreements(ports: Ports, *, account: Account) -> Agreements:
             .limit(MOST_LISTED)
         ).all()
         guides = guides_of(ports, session, account=account, rows=rows)
-    return Agreements(agreements=[view_of(ports, row) for row in rows], guides=guides)
+        return Agreements(agreements=[view_of(ports, session, row) for row in rows], guides=guides)
 
 
 def read_agreement(ports: Ports, *, account: Account, agreement_id: uuid.UUID) -> AgreementView:
     """One agreement of one's own. Raises NotFound, also for other people's."""
     with ports.begin() as session:
-        return view_of(ports, _own(session, account=account, agreement_id=agreement_id))
+        return view_of(ports, session, _own(session, account=account, agreement_id=agreement_id))
 
 
 def terminate(ports: Ports, *, account: Account, agreement_id: uuid.UUID) -> AgreementView:
     """解约: nothing is debited from now on; again changes nothing. One whose bank has not answered yet is taken back.
 
-    Raises NotFound, and NotAvailableOnline where it was signed at a bank.
+    Raises NotFound, NotAvailableOnline where it was signed at a bank, and DebitInFlight while a bank is debiting under it.
     """
     now = ports.now()
     with ports.begin() as session:
@@ -286,9 +289,16 @@ def terminate(ports: Ports, *, account: Account, agreement_id: uuid.UUID) -> Agr
             region = ports.rulebook.region(agreement.region)
             raise _to_the_bank(region, AT_BANK, ports.today())
         if agreement.is_live:
+            refuse_in_flight(session, agreement)
             agreement.terminate(who=f"account:{account.id}", at=now)
             session.flush()
-        return view_of(ports, agreement)
+        return view_of(ports, session, agreement)
+
+
+def refuse_in_flight(session: Session, agreement: WithholdingAgreement) -> None:
+    """Its row is locked for ending it, and whoever makes a run holds it while adding lines: neither misses the other. Raises DebitInFlight."""
+    if in_flight_fen(session, agreement.id):
+        raise DebitInFlight(detail=ENDS_LATER)
 
 
 def _own(session: Session, *, account: Account, agreement_id: uuid.UUID, lock: bool = False) -> WithholdingAgreement:

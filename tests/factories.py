@@ -111,6 +111,10 @@ class World:
             session.expunge_all()
         return list(found)
 
+    def bills_issued(self, month: str = "2026-11") -> None:
+        """Everybody's bills of this month."""
+        assessment.assess(self.ports, month=YearMonth.parse(month))
+
     def account(self, person: Person | None = None, *, miniprogram: str = WECHAT, verified: bool = True) -> Account:
         """Somebody signed in; verified as this person, unless told otherwise."""
         seals, row_id = self.ports.seals, new_id()

@@ -7,17 +7,23 @@ import uuid
 from datetime import date
 from typing import TYPE_CHECKING
 
+from sqlalchemy import select
+
+from models.debits import DebitBatch, DebitInstruction
+from models.enrollments import Enrollment
 from models.people import Person
+from models.withholding_agreements import WithholdingAgreement
 from services import branch_agreements
 from services.branch_agreements import SignedPaper
 from services.withholding_agreements import NewAgreement, sign
 from tests.applying import a_worker
-from tests.factories import WECHAT, XINJIANG
+from tests.factories import DEBIT, WECHAT, XINJIANG
 
 if TYPE_CHECKING:
     from typing import Any
 
     from models.accounts import Account
+    from models.payments import Payment
     from services.agreement_views import AgreementView
     from tests.factories import World
 
@@ -94,6 +100,32 @@ def paper(world: World, account: Account, **changes: Any) -> SignedPaper:
         "signed_on": date(2026, 11, 20),
     }
     return SignedPaper(**{**given, **changes})
+
+
+def a_debit_under_way(world: World, agreement_id: uuid.UUID | str) -> Payment:
+    """This month of the agreement's person stands in a batch that the bank has."""
+    with world.ports.begin() as session:
+        agreement = session.get_one(WithholdingAgreement, uuid.UUID(str(agreement_id)))
+        person = session.get_one(Person, agreement.person_id)
+        enrollment = session.scalars(select(Enrollment).where(Enrollment.person_id == person.id)).one()
+        session.expunge_all()
+    payment = world.outside_order(person, world.bills(enrollment))
+    now = world.ports.now()
+    with world.ports.begin() as session:
+        batch = DebitBatch(way=DEBIT, run_day=world.ports.today(), number=1, state="SENT", result_due_at=now, created_at=now)
+        session.add(batch)
+        session.flush()
+        session.add(
+            DebitInstruction(
+                batch_id=batch.id,
+                seq=1,
+                payment_id=payment.id,
+                agreement_id=agreement.id,
+                amount_fen=payment.amount_fen,
+                created_at=now,
+            )
+        )
+    return payment
 
 
 def branch_signed(world: World, account: Account | None = None, **changes: Any) -> tuple[Account, uuid.UUID]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -31,9 +32,12 @@ from providers.protocols import (
     RefundOrder,
     StartedFaceCheck,
 )
+from sandbox.banks import Banks
+from sandbox.store import Store
+from sandbox.world import WORLD
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 SLOW_SECONDS = 2.0
@@ -84,11 +88,32 @@ class Bank:
 
     def money(self) -> dict[str, int]:
         """What each merchant account holds, in fen."""
-        held: dict[str, int] = {}
+        held = self._debited()
         for trade in self.trades().values():
             account = f"{trade['channel']}:{trade['merchant']}"
             held[account] = held.get(account, 0) + trade["paid_fen"] - trade["refunded_fen"]
         return {account: fen for account, fen in held.items() if fen}
+
+    @contextmanager
+    def debiting(self) -> Iterator[Banks]:
+        """The banks that debit by file, over their own ledger and the folders beside it; open for as long as the block."""
+        store = Store(self.path.parent / "sandbox")
+        try:
+            now = self.time()
+            yield Banks(
+                store=store,
+                folder=self.path.parent / "banks",
+                units=WORLD.bank_units,
+                clock=lambda: now.timestamp() if now else 0.0,
+            )
+        finally:
+            store.close()
+
+    def _debited(self) -> dict[str, int]:
+        if not (self.path.parent / "sandbox").exists():
+            return {}
+        with self.debiting() as banks:
+            return banks.money()
 
     def pay(self, payment_no: str, *, at: datetime) -> bool:
         """The payer pays, if it can still be paid; a notice is put into the outbox."""

@@ -22,8 +22,9 @@ from sqlalchemy.orm import sessionmaker
 
 from config.rulebook import load_rulebook
 from config.seals import load_seals
-from config.settings import HOME, load_partners
+from config.settings import HOME, load_partners, load_settings
 from providers.authorities.tax_office import TaxOffice
+from providers.banks.build import build_banks
 from providers.document_store import DocumentStore
 from providers.protocols import Channel
 from services.ports import Ports
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 BEFORE, AFTER = "before", "after"
+WAY = "debit-boc-320400"
+"""The one bank that debits by file here: each more costs every sweep a look."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,6 +201,8 @@ def build(scene: Scene, *, doomed: bool = False) -> Ports:
     bank = Bank(scene.folder)
     partners = load_partners(HOME / "config" / "miniprograms.sandbox.yaml")
     wrap: Callable[[Any], Any] = DoomedProvider if doomed else lambda provider: provider
+    one_bank = partners.model_copy(update={"banks": {WAY: partners.banks[WAY]}})
+    debits, money = build_banks(load_settings({"CANBAO_STATE_DIR": str(scene.folder)}), one_bank)
     return (DoomedPorts if doomed else Ports)(
         clock=FileClock(bank, NOW),
         sessions=sessionmaker(create_engine(scene.database_url), expire_on_commit=False),
@@ -222,7 +227,9 @@ def build(scene: Scene, *, doomed: bool = False) -> Ports:
             for code, pos in partners.pos.items()
         }
         # Nobody calls the tax authority: what it took stands in its list.
-        | {merchant.authority: TaxOffice(authority=merchant.authority) for merchant in partners.merchants.values()},
+        | {merchant.authority: TaxOffice(authority=merchant.authority) for merchant in partners.merchants.values()}
+        | {code: wrap(provider) for code, provider in money.items()},
+        debit_banks={code: wrap(provider) for code, provider in debits.items()},
         faces={
             code: wrap(BankFaces(bank=bank, name=f"{program.platform}_face")) for code, program in partners.miniprograms.items()
         },
@@ -255,6 +262,7 @@ def play(scene: Scene, name: str, cast: dict[str, Any], death: Death | int | Non
     from tests.crash import (  # noqa: F401 - theirs are among LASTING and STORIES
         agreement_stories,
         counter_stories,
+        debit_stories,
         list_stories,
         papers_and_sweeps,
         refund_stories,

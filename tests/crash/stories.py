@@ -111,6 +111,8 @@ class Story:
     """What the phone does when it comes back."""
     repair: Callable[[Stage], None] = lambda _stage: None
     """What a person does before the sweeps can end it."""
+    sweep: Callable[[Stage], None] = lambda _stage: None
+    """What else goes on by itself, again and again, here and across the street."""
     facts: dict[str, Any] = field(default_factory=dict)
 
 

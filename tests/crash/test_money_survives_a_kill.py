@@ -22,7 +22,13 @@ from services.identity_asking import ask_face_checks
 from services.payments import ask_about_silence, close_stale
 from services.refund_sending import return_surplus, send_refunds
 from tests.architecture.reading import crash_points, functions
-from tests.crash import agreement_stories, counter_stories, list_stories, refund_stories  # noqa: F401 - their stories are STORIES'
+from tests.crash import (  # noqa: F401 - their stories are STORIES'
+    agreement_stories,
+    counter_stories,
+    debit_stories,
+    list_stories,
+    refund_stories,
+)
 from tests.crash.bank import Bank
 from tests.crash.doomed import AFTER, BEFORE, Death, build
 from tests.crash.lasting import LASTING_MODULES
@@ -52,6 +58,7 @@ MONEY_PATH = (
     "authority_list",
     "list_folder",
     "tax_",
+    "debit",
 )
 """How the modules begin that move money, or decide who may."""
 ELSEWHERE = {
@@ -118,6 +125,7 @@ def end_well(stage: Stage, name: str, afterwards: str) -> None:
             expire_counter_checks(stage.ports)
             return_surplus(stage.ports)
             send_refunds(stage.ports)
+            told.sweep(stage)
         stage.move(seconds=step.total_seconds())
     # The counters close, and their codes with them; the last questions about an agreement are asked, and it is given up.
     for hours in (9, 7, 13):
@@ -125,6 +133,7 @@ def end_well(stage: Stage, name: str, afterwards: str) -> None:
         expire_counter_checks(stage.ports)
         ask_about_agreements(stage.ports)
         end_silent_checks(stage.ports)
+        told.sweep(stage)
     send_refunds(stage.ports)
     # The very last notices arrive when everything is over, and change nothing any more.
     stage.hear()

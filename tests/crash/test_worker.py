@@ -299,7 +299,7 @@ def test_a_slow_sweep_is_not_started_beside_itself_so_that_others_keep_their_pla
         may_end.wait(10)
         return 1
 
-    sweep = worker.one_at_a_time(slow)
+    sweep = sweeping.one_at_a_time(slow)
     first = threading.Thread(target=sweep, args=("first",))
     first.start()
     begun.wait(10)
@@ -315,7 +315,7 @@ def test_a_sweep_that_failed_is_started_again():
     def broken(_ports: Any) -> int:
         raise ValueError
 
-    sweep = worker.one_at_a_time(broken)
+    sweep = sweeping.one_at_a_time(broken)
     for _ in range(2):
         with pytest.raises(ValueError):
             sweep("ports")

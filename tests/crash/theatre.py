@@ -37,6 +37,7 @@ FORGE.set_forkserver_preload(
         "tests.crash.stories",
         "tests.crash.agreement_stories",
         "tests.crash.counter_stories",
+        "tests.crash.debit_stories",
         "tests.crash.refund_stories",
         "tests.crash.lasting",
         "tests.crash.papers_and_sweeps",

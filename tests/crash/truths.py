@@ -116,6 +116,24 @@ NONE_OF_THESE: dict[str, str] = {
         SELECT payer_account_id FROM idempotency_keys k JOIN payment_orders o ON o.order_no = k.result_id GROUP BY 1, k.key HAVING count(*) > 1""",
     "an order that no key remembers": """
         SELECT order_no FROM payment_orders WHERE origin = 'PHONE' AND order_no NOT IN (SELECT result_id FROM idempotency_keys)""",
+    "a debit is still under way": "SELECT id, state FROM debit_instructions WHERE state IN ('IN_FLIGHT', 'UNKNOWN')",
+    "somebody was told twice of a run": """
+        SELECT account_id, facts ->> 'due_on', template FROM messages WHERE template IN ('debit.coming', 'debit.tomorrow')
+        GROUP BY 1, 2, 3 HAVING count(*) > 1""",
+    "a batch has not ended": "SELECT id, state FROM debit_batches WHERE state <> 'ANSWERED'",
+    "a batch's sums are not its lines'": """
+        SELECT b.id FROM debit_batches b LEFT JOIN debit_instructions i ON i.batch_id = b.id GROUP BY b.id
+        HAVING count(i.id) <> b.lines OR coalesce(sum(i.amount_fen), 0) <> b.total_fen""",
+    "a debit and its payment disagree": """
+        SELECT i.id, i.state, p.state FROM debit_instructions i JOIN payments p ON p.id = i.payment_id
+        WHERE (i.state, p.state) NOT IN (('SUCCEEDED', 'SUCCEEDED'), ('SUCCEEDED', 'SURPLUS'), ('FAILED', 'CLOSED'))""",
+    "a bill went to a bank twice on one day": """
+        SELECT l.bill_id, b.run_day FROM debit_instructions i JOIN debit_batches b ON b.id = i.batch_id JOIN payments p ON p.id = i.payment_id
+            JOIN payment_order_lines l ON l.order_id = p.order_id GROUP BY 1, 2 HAVING count(*) > 1""",
+    "a failed debit was told not at all or twice": """
+        SELECT i.id, count(m.id) FROM debit_instructions i JOIN payments p ON p.id = i.payment_id JOIN payment_orders o ON o.id = p.order_id
+            LEFT JOIN messages m ON m.account_id = o.payer_account_id AND m.template LIKE 'debit.failed%'
+        WHERE i.state = 'FAILED' AND o.payer_account_id IS NOT NULL GROUP BY i.id HAVING count(m.id) <> 1""",
     "a face check is still open": "SELECT id FROM face_checks WHERE state IN ('CREATED', 'PENDING')",
     "an agreement waits for its bank for ever": "SELECT agreement_no FROM withholding_agreements WHERE next_ask_at IS NOT NULL",
     "a phone that the bank knows outlived its question": """

@@ -10,7 +10,7 @@ from providers.protocols import CardAnswer, CardVerdict
 from services.probing import note_miss
 from tests.doors.stories import CHILD, NOBODY, Ask, good, newcomer, refused, somebody, taking_the_name_back, with_given
 from tests.factories import WECHAT, XINJIANG
-from tests.signing import a_card, a_signer, branch_signed, numbers_of
+from tests.signing import a_card, a_debit_under_way, a_signer, branch_signed, numbers_of
 
 if TYPE_CHECKING:
     from tests.doors.house import House
@@ -81,6 +81,14 @@ def _(house: House) -> Ask:
 def _(house: House) -> Ask:
     account, agreement_id = branch_signed(house.world)
     return Ask(method="DELETE", path=f"/withholding-agreements/{agreement_id}", account=account)
+
+
+@refused(END, "DEBIT_IN_FLIGHT")
+def _(house: House) -> Ask:
+    ask = terminate_withholding_agreement(house)
+    agreement_id = ask.path.rpartition("/")[2]
+    a_debit_under_way(house.world, agreement_id)
+    return ask
 
 
 @refused(SIGN, "NAME_MALFORMED")

@@ -11,6 +11,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import tempfile
 from datetime import UTC, date, datetime
 from functools import cache
@@ -28,6 +29,10 @@ from miniprogram_api.errors import DoorRefusal
 from providers.alipay import bill_rows as alipay_bill_rows
 from providers.alipay.client import AlipayClient
 from providers.alipay.pay import AlipayPay
+from providers.bank_files import BankFileDamaged
+from providers.banks.columns import LAYOUTS
+from providers.banks.debits import BankFiles
+from providers.banks.records import flag_of
 from providers.bills import BillDamaged, BillRowKind
 from providers.http import Line
 from providers.protocols import BadSignature
@@ -36,6 +41,7 @@ from providers.wechat.messages import WeChatMessages
 from providers.wechat.open_api import WeChatOpenApi
 from providers.wechat.pay import WeChatPay
 from providers.wechat.signing import Signer, Verifier
+from sandbox import bank_files
 from services import enrollment_feed
 from services.errors import BusinessError
 from services.people import mask_name, parse_id_number, parse_name
@@ -288,3 +294,47 @@ def bill(data: bytes) -> None:
             assert row.payment_no.isprintable()
             assert row.at.tzinfo is UTC
             assert row.amount_fen <= 0 if row.kind is BillRowKind.REFUND else row.amount_fen >= 0
+
+
+BANK_UNIT, BANK_BATCH = "320400001", "320400001_20261125_0007_ret01.txt"
+
+
+class _OneFile:
+    """A transport with one file in it, whose flag always agrees."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def fetch(self, _name: str) -> tuple[bytes, bytes]:
+        return self._content, flag_of(self._content, algorithm="SHA256")
+
+
+@target
+def bank_result_file(data: bytes) -> None:
+    """A bank's result file in either layout: anybody's bytes, or any lines below a head whose figures may be theirs."""
+    mode, rest = data[:1], data[1:]
+    layout = "fixed" if mode < b"\x80" else "delimited"
+    if mode[-1:] >= b"\x40" and not b"\x80" <= mode < b"\xc0":
+        lines = rest.split(b"\n")
+        sums = [int(number) for number in re.findall(rb"[0-9]{1,9}", lines[0])[:4]] + [0] * 4
+        head = {
+            "unit": BANK_UNIT, "contract": f"DK{BANK_UNIT}", "batch": 7, "date": "20261125", "part": 1, "count": len(lines) - 1,
+            "total_fen": sums[0], "ok_count": sums[1] % 1000, "ok_total_fen": sums[2],
+        }  # fmt: skip
+        rest = bank_files.compose(layout, "ret", head, []) + b"".join(line + b"\r\n" for line in lines[1:])
+    bank = BankFiles(
+        transport=_OneFile(rest),  # type: ignore[arg-type]
+        layout=LAYOUTS[layout],
+        unit=BANK_UNIT,
+        contract=f"DK{BANK_UNIT}",
+        authority="tax-320400",
+        bank="BOC",
+    )
+    with contextlib.suppress(BankFileDamaged):
+        file = bank.read(BANK_BATCH)
+        assert (file.batch.number, file.part) == (7, 1)
+        for line in file.lines:
+            assert line.seq >= 0
+            assert line.amount_fen >= 0
+            assert line.payment_no.isalnum()
+            assert line.result != "SUCCESS" or (line.bank_serial and line.booked_on)
