@@ -23,7 +23,6 @@ from config.rulebook import load_rulebook
 from config.seals import load_seals, new_seal_keys
 from config.settings import HOME, load_partners
 from models.migrate import migrate
-from providers.authorities.tax_office import TaxOffice
 from providers.protocols import Channel
 from services.ports import Ports, transaction_is_open
 from tests.factories import DEBIT, World
@@ -231,7 +230,10 @@ def ports_to(
             code: FakePayments(calls=CallsOutsideTransactions(), channel=Channel.UNIONPAY_POS, merchant=pos.merchant)
             for code, pos in partners.pos.items()
         }
-        | {merchant.authority: TaxOffice(authority=merchant.authority) for merchant in partners.merchants.values()}
+        | {
+            merchant.authority: FakePayments(calls=CallsOutsideTransactions(), channel=Channel.TAX, merchant=merchant.authority)
+            for merchant in partners.merchants.values()
+        }
         | {DEBIT: FakePayments(calls=CallsOutsideTransactions(), channel=Channel.BANK_DEBIT, merchant="ICBC320400")},
         faces={
             code: FakeFaces(
