@@ -16,7 +16,7 @@ from procrastinate import App, PsycopgConnector
 from sqlalchemy.exc import DBAPIError
 
 from config.seals import new_seal_keys
-from jobs import settle, worker
+from jobs import settle, sweeping, worker
 from services.payments import ask_about_silence
 from tests.crash.bank import Bank
 from tests.crash.conftest import MIGRATED, a_server_of_our_own
