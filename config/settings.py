@@ -265,6 +265,25 @@ class Pos(_Entry):
     """Whom the certificate that signs is made for: the third part of its common name, cut at `@`."""
 
 
+class Counter(_Entry):
+    """A bank whose counters query and pay by our partner API, by the code of this way to pay, such as `counter-boc-320400`."""
+
+    title: str
+    bank: str
+    """The bank's code in the region's `banks.yaml`."""
+    region: str
+    authority: str
+    """The collection authority whose bills it takes, as in the region's `region.yaml`."""
+    merchant: str = Field(pattern="^[0-9A-Za-z-]{4,40}$")
+    """What the bank's collecting account is called in the books."""
+    partner_keys: dict[str, str] = Field(min_length=1)
+    """The bank's key id → file of its public key (PEM). Several live side by side while it moves from one to the next."""
+    key_id: str
+    """Our key's id, in every answer."""
+    private_key_file: str
+    """Our private key (PEM), by which answers are signed."""
+
+
 class Partners(_Entry):
     """Who we are to the platforms: the content of CANBAO_MINIPROGRAMS_FILE."""
 
@@ -274,6 +293,7 @@ class Partners(_Entry):
     """By a code of ours, which stands in orders for ever."""
     aliyun: Aliyun
     pos: dict[str, Pos] = Field(default_factory=dict)
+    counters: dict[str, Counter] = Field(default_factory=dict)
 
 
 def load_partners(path: Path) -> Partners:

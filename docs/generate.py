@@ -20,12 +20,25 @@ import models.tables  # noqa: F401 - every model, so that no state machine is mi
 import services.agreement_errors
 import services.application_errors
 import services.case_errors
+import services.counter_payment_errors
 import services.debit_errors
 import services.printout_errors  # noqa: F401 - all: refusals stand in the list once somebody knows them
 from config import settings as settings_module
 from config.retention import load_retention
 from config.rulebook import load_rulebook
-from config.settings import HOME, Aliyun, BankLink, BankSftp, Merchant, Miniprogram, Pos, Settings, SettingsFault, load_settings
+from config.settings import (
+    HOME,
+    Aliyun,
+    BankLink,
+    BankSftp,
+    Counter,
+    Merchant,
+    Miniprogram,
+    Pos,
+    Settings,
+    SettingsFault,
+    load_settings,
+)
 from jobs.commands import COMMANDS
 from miniprogram_api.errors import DOOR_CODES, STATUS
 from models import (
@@ -253,6 +266,7 @@ def settings_page() -> str:
         ("banks", BankLink),
         ("banks.….sftp", BankSftp),
         ("pos", Pos),
+        ("counters", Counter),
         ("aliyun", Aliyun),
     ):
         said = sayings(settings_module, model.__name__)

@@ -21,6 +21,7 @@ from sandbox import (
     control,
     control_clock,
     control_state,
+    counters,
     page,
     phones,
     pos,
@@ -60,6 +61,7 @@ DOORS = (
     bank_control,
     unionpay,
     pos,
+    counters,
     books,
     authorities,
 )

@@ -21,7 +21,8 @@ def compare(core: Core) -> Told:
     """Canbao's clearing accounts beside what the providers really hold."""
     held = {f"wechat_pay:{mchid}": 0 for mchid in core.world.wechat_merchants}
     held |= {f"alipay:{seller}": 0 for seller in core.world.sellers} | core.banks.money()
-    held |= {f"unionpay_pos:{mer_id}": 0 for mer_id in core.world.unionpay_merchants} | orders.money(core.store)
+    held |= {f"unionpay_pos:{mer_id}": 0 for mer_id in core.world.unionpay_merchants}
+    held |= {f"bank_counter:{bank.account}": 0 for bank in core.world.counter_banks.values()} | orders.money(core.store)
     try:
         with requests.Session() as session:
             session.trust_env = False

@@ -58,6 +58,7 @@ def state(core: Core, limit: int) -> dict[str, Any]:
         | {f"alipay:{seller}": 0 for seller in core.world.sellers}
         | core.banks.money()
         | {f"unionpay_pos:{mer_id}": 0 for mer_id in core.world.unionpay_merchants}
+        | {f"bank_counter:{bank.account}": 0 for bank in core.world.counter_banks.values()}
         | orders.money(core.store),
         "pending_notices": notices.pending(core.store),
         "probes": notices.probes(core.store),

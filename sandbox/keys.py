@@ -84,6 +84,14 @@ class UnionPayKeys:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CounterKeys:
+    """What each bank signs its counters' requests with, and whose signature it believes."""
+
+    banks: dict[str, rsa.RSAPrivateKey]
+    canbao: rsa.RSAPublicKey
+
+
+@dataclass(frozen=True, kw_only=True)
 class Keys:
     """The providers' side of every secret."""
 
@@ -92,6 +100,7 @@ class Keys:
     wechat_pay: dict[str, MerchantKeys]
     alipay: dict[str, AlipayKeys]
     unionpay: UnionPayKeys
+    counters: CounterKeys
     aliyun_access_key_id: str
     aliyun_access_key_secret: str = field(repr=False)
     aliyun_callback_token: str = field(repr=False)
@@ -275,6 +284,10 @@ def load_keys(home: Path, world: World, *, valid_from: dt.datetime | None = None
         wechat_pay=wechat_pay,
         alipay=alipay,
         unionpay=_unionpay_keys(cupboard, world),
+        counters=CounterKeys(
+            banks={code: cupboard.key(f"{code}-partner-private-key.pem") for code in world.counter_banks},
+            canbao=cupboard.key("counters-canbao-private-key.pem").public_key(),
+        ),
         aliyun_access_key_id=cupboard.text("aliyun-access-key-id.txt", length=24, prefix="LTAI"),
         aliyun_access_key_secret=cupboard.text("aliyun-access-key-secret.txt", length=30),
         aliyun_callback_token=cupboard.text("aliyun-face-callback-token.txt"),
@@ -304,6 +317,9 @@ def issue(home: Path, secrets_dir: Path, world: World, *, valid_from: dt.datetim
         private = f"unionpay-{mer_id}-merchant-private-key.pem"
         files[private] = (kept / private).read_text(encoding="ascii")
     files["unionpay-root.pem"], files["unionpay-middle.pem"] = keys.unionpay.root_pem, keys.unionpay.middle_pem
+    for code, key in keys.counters.banks.items():
+        files[f"{code}-partner-public-key.pem"] = public_pem(key.public_key())
+    files["counters-canbao-private-key.pem"] = (kept / "counters-canbao-private-key.pem").read_text(encoding="ascii")
     files["aliyun-access-key-id.txt"] = keys.aliyun_access_key_id
     files["aliyun-access-key-secret.txt"] = keys.aliyun_access_key_secret
     files["aliyun-face-callback-token.txt"] = keys.aliyun_callback_token

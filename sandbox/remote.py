@@ -79,6 +79,21 @@ class Sandbox:
         body = {"order_no": number, "amount_fen": amount_fen, "merchant": merchant, "outcome": outcome, "faults": faults}
         return self._ask("POST", "/pos/payments", body)
 
+    def ask_at_counter(self, bank: str, *, name: str, id_number: str, voucher_no: str | None = None) -> Told:
+        """The teller asks what somebody may pay: {status, body, signed}."""
+        return self._ask("POST", f"/counters/{bank}/queries", {"name": name, "id_number": id_number, "voucher_no": voucher_no})
+
+    def pay_at_counter(self, bank: str, **given: Any) -> Told:
+        """The teller takes money and reports it: {serial, taken_fen, status, body, signed}. What it takes: sandbox/README.md."""
+        return self._ask("POST", f"/counters/{bank}/payments", given)
+
+    def ask_about_counter_payment(self, bank: str, serial: str) -> Told:
+        return self._ask("POST", f"/counters/{bank}/questions", {"serial": serial})
+
+    def pay_out_refunds(self, bank: str, *, result: str = "PAID_OUT") -> list[Told]:
+        """The bank fetches what goes back and does so: each refund with the answer to its result."""
+        return list(self._ask("POST", f"/counters/{bank}/pay-outs", {"result": result})["refunds"])
+
     def pay(self, channel: str, number: str) -> Told:
         """Pay an order without a phone: {paid, why}."""
         return self._ask("POST", f"/orders/{channel}/{number}/pay", {})

@@ -52,6 +52,15 @@ class UnionPayMerchant:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CounterBank:
+    """A bank whose counters query and pay; `code` is what Canbao's addresses carry, `account` where its books keep the money."""
+
+    code: str
+    key_id: str
+    account: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class World:
     """Everything the providers know before the first request."""
 
@@ -61,6 +70,7 @@ class World:
     bank_units: dict[str, BankUnit]
     """By unit number."""
     unionpay_merchants: dict[str, UnionPayMerchant]
+    counter_banks: dict[str, CounterBank]
 
     def app_of_merchant(self, merchant: str) -> App | None:
         """Return the first app bound to the merchant: where a stray payment pretends to come from."""
@@ -139,5 +149,11 @@ WORLD = World(
     ),
     unionpay_merchants={
         "898320453110001": UnionPayMerchant(mer_id="898320453110001", certificate_id="69629715588", code="pos-changzhou"),
+    },
+    counter_banks={
+        f"counter-{bank}-320400": CounterBank(
+            code=f"counter-{bank}-320400", key_id=f"{bank}-2026", account=f"{bank.upper()}-320400"
+        )
+        for bank in ("boc", "jnb")
     },
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from sqlalchemy import select
@@ -43,9 +43,27 @@ def receive(ports: Ports, *, miniprogram: str, news: PaymentNews, raw: bytes | N
 
     `raw` is sealed as evidence. An answer to our own question has none: what it said stands in the row.
     """
+    row = _row(ports, miniprogram=miniprogram, news=news, raw=raw)
+    try:
+        with ports.begin_one() as driver:
+            return driver.execute(RECEIVE, row, prepare=True).rowcount == 1
+    except psycopg.Error:
+        # The usual way says what is wrong in the house's words, and knows how to replace lost connections; and the insert is its
+        # own guard, so twice is safe.
+        with ports.begin() as session:
+            return session.connection().exec_driver_sql(RECEIVE, row).rowcount == 1
+
+
+def enter(ports: Ports, session: Session, *, miniprogram: str, news: PaymentNews, raw: bytes | None) -> bool:
+    """The same as a step, for news that comes about together with what it is of: both are kept, or neither."""
+    session.flush()
+    return session.connection().exec_driver_sql(RECEIVE, _row(ports, miniprogram=miniprogram, news=news, raw=raw)).rowcount == 1
+
+
+def _row(ports: Ports, *, miniprogram: str, news: PaymentNews, raw: bytes | None) -> dict[str, Any]:
     provider = ports.payments[miniprogram]
     notice_id = new_id()
-    row = {
+    return {
         "id": notice_id,
         "merchant_account": f"{provider.channel}:{provider.merchant}",
         "notification_id": news.notification_id,
@@ -63,14 +81,6 @@ def receive(ports: Ports, *, miniprogram: str, news: PaymentNews, raw: bytes | N
         "content_sealed": None if raw is None else ports.seals.seal_bytes(raw, place=Notice.content_place(notice_id)),
         "received_at": ports.now(),
     }
-    try:
-        with ports.begin_one() as driver:
-            return driver.execute(RECEIVE, row, prepare=True).rowcount == 1
-    except psycopg.Error:
-        # The usual way says what is wrong in the house's words, and knows how to replace lost connections; and the insert is its
-        # own guard, so twice is safe.
-        with ports.begin() as session:
-            return session.connection().exec_driver_sql(RECEIVE, row).rowcount == 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from models.counters import CounterOrder
+from models.counters import CounterOrder, CounterPayment
 from models.orders import PaymentOrder
 
 if TYPE_CHECKING:
@@ -18,3 +18,10 @@ def counter_orders(whose: Whose) -> Rows:
     columns = (PaymentOrder.order_no, each.region, each.site, each.document, each.created_at)
     joined = select(*columns).join(PaymentOrder, PaymentOrder.id == each.order_id)
     return joined.where(PaymentOrder.person_id == whose.person_id).order_by(each.order_id.desc())
+
+
+def counter_payments(whose: Whose) -> Rows:
+    each = CounterPayment
+    columns = (PaymentOrder.order_no, each.serial, each.means, each.site, each.amount_fen, each.taken_at)
+    joined = select(*columns).join(PaymentOrder, PaymentOrder.id == each.order_id)
+    return joined.where(PaymentOrder.person_id == whose.person_id).order_by(each.id.desc())

@@ -29,6 +29,7 @@ from tests.factories import DEBIT, World
 from tests.providers.fakes import (
     FakeBills,
     FakeCards,
+    FakeCounter,
     FakeDocuments,
     FakeFaces,
     FakeLogins,
@@ -233,6 +234,10 @@ def ports_to(
         | {
             merchant.authority: FakePayments(calls=CallsOutsideTransactions(), channel=Channel.TAX, merchant=merchant.authority)
             for merchant in partners.merchants.values()
+        }
+        | {
+            code: FakeCounter(merchant=counter.merchant, bank=counter.bank, region=counter.region, authority=counter.authority)
+            for code, counter in partners.counters.items()
         }
         | {DEBIT: FakePayments(calls=CallsOutsideTransactions(), channel=Channel.BANK_DEBIT, merchant="ICBC320400")},
         faces={

@@ -3,6 +3,7 @@
     wechat_pay        POST /webhooks/wechat-pay/{miniprogram}
     alipay            POST /webhooks/alipay/{miniprogram}
     unionpay          POST /webhooks/unionpay/{code}, or without the code where there is one merchant
+    bank_counters     POST, GET /webhooks/bank-counters/{partner}/…    the partner API: answered at once, and signed
     wechat_messages   GET, POST /webhooks/wechat-messages/{miniprogram}
     identity          GET /webhooks/identity/aliyun    keeps nothing: it only makes us ask
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webhooks import alipay, identity, unionpay, wechat_messages, wechat_pay
+from webhooks import alipay, bank_counters, identity, unionpay, wechat_messages, wechat_pay
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -12,5 +12,5 @@ if TYPE_CHECKING:
 
 def install(app: Flask) -> None:
     app.url_map.merge_slashes = False  # a provider follows no redirect
-    for sender in (wechat_pay, alipay, unionpay, identity, wechat_messages):
+    for sender in (wechat_pay, alipay, unionpay, bank_counters, identity, wechat_messages):
         app.register_blueprint(sender.blueprint)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import uuid
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from models.counters import CounterMeans
 from models.identity import CounterDocument
 from providers.protocols import NewsKind
-from services import counter_orders
+from services import counter_orders, counter_payments, counter_refunds
 from services.counter_orders import NewCounterOrder
+from services.counter_payments import CounterReport
+from services.counter_refunds import RefundResult
 from services.errors import BusinessError
+from services.refund_sending import return_surplus, send_refunds
 from tests.crash.stories import Stage, story
-from tests.factories import POS, World, an_id_number
+from tests.factories import COUNTER, POS, World, an_id_number
 
 if TYPE_CHECKING:
     from services.counter_orders import CounterOrderView
@@ -89,3 +94,82 @@ def taken_back_at_the_window(stage: Stage) -> None:
     order = make_order(stage)
     stage.move(minutes=2)
     counter_orders.withdraw_counter_order(stage.ports, payment_no=order.payment_no)
+
+
+# At a bank's counter. The drawer is the bank's own truth; it asks and reports until it has been answered.
+
+
+def somebody_at_the_bank(stage: Stage) -> World:
+    world = somebody_at_the_window(stage)
+    stage.cast |= {"serial": "BOCSERIAL0001", "month_is_paid": False}
+    return world
+
+
+def put_into_drawer(stage: Stage) -> None:
+    provider = stage.ports.payments[COUNTER]
+    trade = {
+        "code": COUNTER, "channel": provider.channel, "merchant": provider.merchant, "amount_fen": stage.cast["total_fen"],
+        "paid_fen": stage.cast["total_fen"], "refunded_fen": 0, "state": NewsKind.PAID, "at": stage.ports.now().isoformat(),
+    }  # fmt: skip
+    stage.bank.change(lambda known: known["trades"].setdefault(stage.cast["serial"], trade))
+
+
+def report(stage: Stage) -> None:
+    """With a nonce of its own each time, as the bank's machine would."""
+    counter_payments.use_nonce(stage.ports, way=COUNTER, nonce=uuid.uuid4().hex)
+    taken_at = datetime.fromisoformat(stage.bank.trades()[stage.cast["serial"]]["at"])
+    told = CounterReport(
+        serial=stage.cast["serial"], name="张三丰", id_number=NUMBER, bill_nos=tuple(stage.cast["bills"]),
+        amount_fen=stage.cast["total_fen"], means=CounterMeans.CASH, site="0001", taken_at=taken_at, money_taken=True,
+    )  # fmt: skip
+    counter_payments.take_payment(stage.ports, way=COUNTER, report=told, raw=b"{}")
+
+
+def fetch_and_pay_out(stage: Stage) -> None:
+    """What the bank was asked to give back leaves the drawer once, and is told until it was heard."""
+    for each in counter_refunds.list_pay_outs(stage.ports, way=COUNTER):
+
+        def pay_out(
+            known: dict[str, Any], number: str = each.refund_no, serial: str = each.serial, fen: int = each.amount_fen
+        ) -> None:
+            if known["refunds"].setdefault(number, fen) and not known.setdefault("paid_out", {}).get(number):
+                known["paid_out"][number] = True
+                known["trades"][serial]["refunded_fen"] += fen
+
+        stage.bank.change(pay_out)
+        counter_refunds.report_pay_out(
+            stage.ports, way=COUNTER, refund_no=each.refund_no, result=RefundResult.PAID_OUT, serial=f"OUT{each.refund_no}",
+            amount_fen=each.amount_fen, at=stage.ports.now(),
+        )  # fmt: skip
+
+
+def the_bank_goes_on(stage: Stage) -> None:
+    put_into_drawer(stage)
+    report(stage)
+    return_surplus(stage.ports)
+    send_refunds(stage.ports)
+    fetch_and_pay_out(stage)
+
+
+AT_THE_BANK = {"again": lambda _stage: None, "repair": the_bank_goes_on}
+
+
+@story("somebody pays at a bank's counter", prepare=somebody_at_the_bank, **AT_THE_BANK)
+def paid_at_the_bank(stage: Stage) -> None:
+    counter_payments.query_bills(stage.ports, way=COUNTER, name="张三丰", id_number=NUMBER)
+    put_into_drawer(stage)
+    report(stage)
+    counter_payments.read_payment(stage.ports, way=COUNTER, serial=stage.cast["serial"])
+
+
+def a_month_that_was_paid_at_the_window(stage: Stage) -> None:
+    somebody_at_the_bank(stage)
+    order = make_order(stage)
+    put_card_in(stage, order.payment_no)
+    stage.hear()
+    stage.settle()
+
+
+@story("a bank's counter takes money for a month that is paid", prepare=a_month_that_was_paid_at_the_window, **AT_THE_BANK)
+def paid_twice_at_the_bank(stage: Stage) -> None:
+    the_bank_goes_on(stage)

@@ -42,6 +42,7 @@ from tests.crash.bank import (
     BankSms,
     FileClock,
 )
+from tests.providers.fakes import FakeCounter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -228,6 +229,11 @@ def build(scene: Scene, *, doomed: bool = False) -> Ports:
         }
         # Nobody calls the tax authority: what it took stands in its list.
         | {merchant.authority: TaxOffice(authority=merchant.authority) for merchant in partners.merchants.values()}
+        | {
+            # Nobody is called there: its refunds wait on a list.
+            code: FakeCounter(merchant=counter.merchant, bank=counter.bank, region=counter.region, authority=counter.authority)
+            for code, counter in partners.counters.items()
+        }
         | {code: wrap(provider) for code, provider in money.items()},
         debit_banks={code: wrap(provider) for code, provider in debits.items()},
         faces={

@@ -15,6 +15,8 @@ from sqlalchemy import text
 
 from providers.alipay.client import AlipayClient
 from providers.alipay.pay import AlipayPay
+from providers.counters.signing import Signatures
+from providers.counters.way import BankCounter
 from providers.http import Line
 from providers.unionpay.pay import UnionPayPos
 from providers.wechat.pay import WeChatPay
@@ -76,6 +78,18 @@ def real_adapters(ports: Ports) -> dict[str, PaymentProvider]:
             certificate_id=pos.certificate_id,
             chain=unionpay_wire.chain(),
             notify_url=f"https://pay.example.gov.cn/webhooks/unionpay/{code}",
+        )
+    for code, counter in ports.partners.counters.items():
+        adapters[code] = BankCounter(
+            merchant=counter.merchant,
+            bank=counter.bank,
+            region=counter.region,
+            authority=counter.authority,
+            signatures=Signatures(
+                theirs={key_id: wire.key(f"counter {counter.bank}").public_key() for key_id in counter.partner_keys},
+                key_id=counter.key_id,
+                private_key=wire.key("canbao"),
+            ),
         )
     return adapters
 

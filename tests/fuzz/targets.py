@@ -34,8 +34,11 @@ from providers.banks.columns import LAYOUTS
 from providers.banks.debits import BankFiles
 from providers.banks.records import flag_of
 from providers.bills import BillDamaged, BillRowKind
+from providers.counters.signing import Signatures
 from providers.http import Line
 from providers.protocols import BadSignature
+from providers.reading import Unreadable, json_object
+from providers.unionpay.pay import UnionPayPos
 from providers.wechat import bill_rows as wechat_bill_rows
 from providers.wechat.messages import WeChatMessages
 from providers.wechat.open_api import WeChatOpenApi
@@ -47,7 +50,8 @@ from services.errors import BusinessError
 from services.people import mask_name, parse_id_number, parse_name
 from services.pictures import LONGEST_SIDE, read_picture
 from tests import photographs
-from tests.providers import bill_writers, wire
+from tests.providers import bill_writers, unionpay_wire, wire
+from webhooks import bank_counters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,6 +157,57 @@ def alipay_notice(data: bytes) -> None:
             raw = wire.alipay_form({"charset": encoding, **fields_given}, encoding=encoding)
     with contextlib.suppress(BadSignature):
         _alipay().open_notice({}, raw, now=NOW)
+
+
+@cache
+def _unionpay() -> UnionPayPos:
+    return UnionPayPos(
+        line=Line(provider="unionpay", base_url=NOWHERE),
+        merchant=unionpay_wire.MERCHANT,
+        private_key=wire.key("merchant"),
+        certificate_id=unionpay_wire.CERTIFICATE_ID,
+        chain=unionpay_wire.chain(),
+        notify_url="https://example.com/n",
+    )
+
+
+@target
+def unionpay_notice(data: bytes) -> None:
+    """Any form; or one that UnionPay itself signed, with any fields; or with any certificate in it."""
+    mode, rest = data[:1], data[1:]
+    raw = rest
+    if mode < b"\xc0":
+        given = dict(parse_qsl(rest.decode("latin-1"), keep_blank_values=True))
+        if mode < b"\x40":
+            given = {**unionpay_wire.payment("20261121100000ABCDEFGHJK", 100), **given}
+        fields = unionpay_wire.signed_fields(given)
+        if mode >= b"\x80":
+            fields["signPubKeyCert"] = rest.decode("latin-1")
+        raw = unionpay_wire.form(fields)
+    with contextlib.suppress(BadSignature):
+        _unionpay().open_notice({}, raw, now=NOW)
+
+
+@cache
+def _counter() -> Signatures:
+    return Signatures(theirs={"k": wire.key("counter BOC").public_key()}, key_id="c", private_key=wire.key("canbao"))
+
+
+@target
+def partner_request(data: bytes) -> None:
+    """Anybody's request with any headers; or one that a bank signed, with any body: its fields are understood or named."""
+    mode, rest = data[:1], data[1:]
+    if mode < b"\x80":
+        names = ("Canbao-Key", "Canbao-Timestamp", "Canbao-Nonce", "Canbao-Signature")
+        head, _, raw = rest.partition(b"\0")
+        headers = dict(zip(names, head.decode("latin-1").split("\n"), strict=False))
+        with contextlib.suppress(BadSignature):
+            _counter().open_request(headers, raw, method="POST", path="/x", now=NOW)
+        return
+    with contextlib.suppress(Unreadable):
+        read = bank_counters.read_report(json_object(rest))
+        assert read.amount_fen > 0
+        assert read.taken_at.tzinfo is UTC
 
 
 @target

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from providers.bills import Bill, BillRow, NoBill
+from providers.counters.way import CounterMoney
 from providers.protocols import (
     BadSignature,
     CardAnswer,
@@ -160,6 +161,20 @@ class FakePayments(_Told):
             payment_no=payment_no,
             **more,
         )
+
+
+class FakeCounter(CounterMoney):
+    """A bank's counters. Nobody is asked about its money; who speaks for it is proven by the real adapter alone."""
+
+    def __init__(self, *, merchant: str, bank: str, region: str, authority: str) -> None:
+        super().__init__(channel=Channel.BANK_COUNTER, merchant=merchant)
+        self.bank, self.region, self.authority = bank, region, authority
+
+    def open_request(self, headers: Mapping[str, str], raw: bytes, *, method: str, path: str, now: datetime) -> str:
+        raise BadSignature("signature")
+
+    def sign_answer(self, raw: bytes, *, status: int, path: str, nonce: str, now: datetime) -> dict[str, str]:
+        return {}
 
 
 @dataclass
