@@ -5,8 +5,9 @@
     staff          /console/staff…                administrators let people in and out
     reviews        /console/reviews…              reviewers decide applications, supervisors are the second person
     counter        /console/counter…              reviewers and supervisors see people at the counter
-    inbox          /console/inbox…                accountants and supervisors, as with the next four: parked notices
+    inbox          /console/inbox…                accountants and supervisors, as with the next five: parked notices
     refunds        /console/refunds…              one applies, another decides
+    debits         /console/debits…               what banks were told to debit, and what they said
     reconciliation /console/reconciliation…       days against the providers' bills
     journal        /console/journal…              accounts, and the transfers behind any figure
     explain        /console/explain               what one payment ever did

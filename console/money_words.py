@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from config.months import YearMonth
 from models.bills import BillState, RecordState
+from models.debits import BatchState, DebitResult, FaultKind, InstructionState
 from models.inbox import NoticeState
 from models.journal import TransferKind
 from models.orders import OrderState
@@ -195,6 +196,47 @@ ACCOUNT_HINTS: Final = {
     "refunding": "已决定退回、还没有退到的钱",
     "returned": "国库自行退付的钱",
     "fees": "账单中的渠道手续费",
+}
+BATCHES: Final = {
+    BatchState.MAKING: "生成中",
+    BatchState.MADE: "待报送",
+    BatchState.SENT: "已报送，等待银行",
+    BatchState.ANSWERED: "已全部回盘",
+}
+BATCH_NEXT: Final = {
+    BatchState.MAKING: "系统正在生成，无需办理；长时间不变的，请系统管理员查看后台任务",
+    BatchState.MADE: "系统自动报送，无需办理；银行没有取走的，会列为问题",
+    BatchState.SENT: "等待银行回盘，到时没有的，系统会查询；不可另行报送",
+    BatchState.ANSWERED: "全部有结果：失败的已通知本人，下一批再扣",
+}
+DEBITS: Final = {
+    InstructionState.IN_FLIGHT: "在途",
+    InstructionState.UNKNOWN: "银行未定，查询中",
+    InstructionState.SUCCEEDED: "扣款成功",
+    InstructionState.FAILED: "扣款失败",
+}
+RESULTS: Final = {
+    DebitResult.SUCCESS: "成功",
+    DebitResult.INSUFFICIENT_FUNDS: "余额不足",
+    DebitResult.ACCOUNT_FROZEN: "账户冻结或止付",
+    DebitResult.NAME_MISMATCH: "户名不符",
+    DebitResult.AGREEMENT_INVALID: "协议无效",
+    DebitResult.FINANCIAL_FUNCTION_INACTIVE: "金融功能未激活",
+    DebitResult.LIMIT_EXCEEDED: "超过限额",
+    DebitResult.BANK_TIMEOUT: "银行超时",
+    DebitResult.SYSTEM_ERROR: "系统原因",
+}
+FAULTS: Final = {
+    FaultKind.FILE_DAMAGED: "文件损坏",
+    FaultKind.BATCH_UNKNOWN: "未知批次",
+    FaultKind.LINE_UNKNOWN: "未报送过的一笔",
+    FaultKind.LINE_TWICE: "一笔两个结果",
+    FaultKind.OTHER_PAYMENT: "缴费单号不同",
+    FaultKind.OTHER_AMOUNT: "金额不同",
+    FaultKind.CODE_UNKNOWN: "结果代码未知",
+    FaultKind.CONTRADICTION: "前后结果矛盾",
+    FaultKind.NOT_TAKEN: "银行未取走文件",
+    FaultKind.NO_ANSWER: "多次查询无结果",
 }
 NOUNS: Final = {"payment": "支付", "payment_order": "订单", "refund": "退款", "contribution_bill": "账单"}
 _STATES: Final[dict[str, dict[Any, str]]] = {

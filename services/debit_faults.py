@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from models.debits import BankFileFault, FaultKind
+from services.debit_errors import BankFaultDealtWith
 from services.errors import NotFound
 from services.staff_words import staff_words
 
@@ -104,12 +105,12 @@ def open_faults(session: Session, *, limit: int = 200) -> list[OpenFault]:
 
 
 def resolve_fault(ports: Ports, *, fault_id: int, words: str, who: str) -> None:
-    """A person has dealt with it, and says how. Raises NotFound, and what `staff_words` refuses."""
+    """A person has dealt with it, and says how. Raises NotFound, BankFaultDealtWith, and what `staff_words` refuses."""
     said = staff_words(words)
     with ports.begin() as session:
-        fault = session.scalar(
-            select(BankFileFault).where(BankFileFault.id == fault_id, BankFileFault.resolved_at.is_(None)).with_for_update()
-        )
+        fault = session.scalar(select(BankFileFault).where(BankFileFault.id == fault_id).with_for_update())
         if fault is None:
             raise NotFound
+        if fault.resolved_at is not None:
+            raise BankFaultDealtWith
         fault.resolve(words=said, who=who, at=ports.now())

@@ -40,6 +40,14 @@ def accounts_within(ports: Ports, scope: Scope) -> frozenset[str] | None:
     )
 
 
+def ways_within(ports: Ports, scope: Scope) -> frozenset[str] | None:
+    """Ways to pay whose merchant account lies within a scope, by their codes; None: every one."""
+    accounts = accounts_within(ports, scope)
+    if accounts is None:
+        return None
+    return frozenset(code for code, each in ports.payments.items() if f"{each.channel}:{each.merchant}" in accounts)
+
+
 def is_within(ports: Ports, scope: Scope, merchant_account: str) -> bool:
     accounts = accounts_within(ports, scope)
     return accounts is None or merchant_account in accounts

@@ -10,13 +10,14 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from config.clock import BEIJING
+from models.debits import BankFileFault, DebitBatch, FaultKind
 from models.inbox import Notice
 from models.payments import Payment
 from models.reconciliation import Reconciliation, ReconciliationDifference
 from models.refunds import Refund, RefundReason
 from providers.protocols import NewsKind, PaymentNews
 from services.refunds import RefundWish, apply_for_refund
-from tests.factories import WECHAT, XINJIANG
+from tests.factories import DEBIT, WECHAT, XINJIANG
 
 if TYPE_CHECKING:
     import uuid
@@ -106,6 +107,35 @@ def a_difference(world: World, region: str = "320400", day: date = DAY, **more: 
     }
     with world.ports.begin() as session:
         row = ReconciliationDifference(**given)
+        session.add(row)
+        session.flush()
+        return row.id
+
+
+def a_batch(world: World, region: str = "320400", **more: Any) -> int:
+    """Of a bank that has it and has not answered; nobody stands in it."""
+    given = {"way": DEBIT if region == "320400" else f"debit-icbc-{region}", "run_day": DAY, "number": next(_numbers), **more}
+    with world.ports.begin() as session:
+        row = DebitBatch(**{"state": "SENT", "result_due_at": world.ports.now(), "created_at": world.ports.now(), **given})
+        session.add(row)
+        session.flush()
+        return row.id
+
+
+def a_bank_fault(world: World, region: str = "320400", **more: Any) -> int:
+    """A line that nobody sent."""
+    given = {"way": DEBIT if region == "320400" else f"debit-icbc-{region}", "file_name": f"R{next(_numbers)}.txt", **more}
+    with world.ports.begin() as session:
+        row = BankFileFault(
+            **{
+                "digest": b"",
+                "kind": FaultKind.LINE_UNKNOWN,
+                "line": 3,
+                "what": "",
+                "first_seen_at": world.ports.now(),
+                **given,
+            }
+        )
         session.add(row)
         session.flush()
         return row.id

@@ -9,7 +9,7 @@ import pytest
 
 from models.staff import StaffRole
 from tests.browser.test_console_in_chromium import faint, is_wide, walk_to
-from tests.money_desk import ACCOUNTS, DAY, a_day, a_difference, a_refund, notice_of, unclaimed
+from tests.money_desk import ACCOUNTS, DAY, a_bank_fault, a_batch, a_day, a_difference, a_refund, notice_of, unclaimed
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Office
@@ -36,6 +36,8 @@ def furnish(office: Office) -> dict[str, str]:
         a_day(world, day=today - timedelta(days=back), trades=1234, trade_fen=123456789, matched=1234, **closed)
     a_difference(world, our_fen=4100, kind="AMOUNT_DIFF")
     a_difference(world)
+    batch_id = a_batch(world, lines=3, total_fen=360000)
+    fault_id = a_bank_fault(world, batch_id=batch_id, seq=2, amount_fen=120000)
     clearing = f"clearing:{ACCOUNTS['320400']}"
     return {
         "inbox": "/console/inbox",
@@ -43,6 +45,9 @@ def furnish(office: Office) -> dict[str, str]:
         "refunds": "/console/refunds",
         "refund": f"/console/refunds/{refund_id}",
         "refund-apply": f"/console/refunds/application?number={order.payment_no}",
+        "debits": "/console/debits",
+        "debit-batch": f"/console/debits/{batch_id}",
+        "debit-fault": f"/console/debits/faults/{fault_id}",
         "reconciliation": f"/console/reconciliation?month={DAY:%Y-%m}",
         "reconciliation-day": DAY_PAGE,
         "journal": "/console/journal",

@@ -25,7 +25,7 @@ from tests.console.browser import OFFICE, Browser, member
 from tests.console.conftest import NUMBERS
 from tests.doors.house import House
 from tests.factories import World, an_id_number
-from tests.money_desk import ACCOUNTS, DAY, a_difference, a_notice, a_refund
+from tests.money_desk import ACCOUNTS, DAY, a_bank_fault, a_batch, a_difference, a_notice, a_refund
 from tests.reviewing import REVIEWER, a_picture, an_applicant, taken_up
 
 if TYPE_CHECKING:
@@ -91,6 +91,8 @@ PATH_VALUES: dict[str, Callable[[House], Any]] = {
     "difference_id": lambda house: a_difference(house.world),
     "merchant_account": lambda _house: ACCOUNTS["320400"],
     "day": lambda _house: DAY.isoformat(),
+    "batch_id": lambda house: a_batch(house.world),
+    "fault_id": lambda house: a_bank_fault(house.world),
 }
 """What stands in a path → how one is made. A page with another value needs a line here."""
 ELSEWHERE: dict[str, Callable[[House], Any]] = {
@@ -103,6 +105,8 @@ ELSEWHERE: dict[str, Callable[[House], Any]] = {
     "refund_id": lambda house: a_refund(house.world, "650000"),
     "difference_id": lambda house: a_difference(house.world, "650000"),
     "merchant_account": lambda _house: ACCOUNTS["650000"],
+    "batch_id": lambda house: a_batch(house.world, "650000"),
+    "fault_id": lambda house: a_bank_fault(house.world, "650000"),
 }
 """The same in a region that staff of Changzhou have no business with. A page that names a scope needs a line here."""
 
