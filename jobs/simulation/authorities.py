@@ -28,10 +28,10 @@ KIND_CODES: Final = {"NORMAL": "1", "SUPPLEMENT": "2"}
 READS_AT: Final = ((9, 50), (14, 50))
 
 PAID_BEFORE: Final = text("""
-    SELECT e.person_id, q.id_number_index, b.authority, b.insurance_type, b.coverage_month, b.kind, b.amount_fen, p.channel, p.payment_no
+    SELECT r.id, q.id_number_index, b.authority, b.insurance_type, b.coverage_month, b.kind, b.amount_fen, p.channel, p.payment_no
     FROM contribution_records r JOIN contribution_bills b ON b.id = r.bill_id AND b.state = 'PAID'
         JOIN payments p ON p.id = r.payment_id JOIN enrollments e ON e.id = r.enrollment_id JOIN persons q ON q.id = e.person_id
-    WHERE r.state = 'PAID' AND r.paid_at >= :since AND r.paid_at < :until ORDER BY r.id
+    WHERE r.state = 'PAID' AND r.paid_at < :until ORDER BY r.id
 """)
 
 
@@ -40,6 +40,8 @@ class Authorities:
 
     def __init__(self) -> None:
         self._id_numbers: dict[bytes, str] = {}
+        self._told: set[int] = set()
+        """Records that the tax authority has heard of; also of money that was reported to us days after it was taken."""
 
     def plan_day(self, month: Month, day: date) -> None:
         """Also on days when nobody pays: what was paid before is listed on."""
@@ -48,8 +50,8 @@ class Authorities:
             month.diary.at(at(day, hour, minute), lambda: self._read(month))
 
     def _write(self, month: Month, day: date) -> None:
-        """The lists of yesterday: the tax authority's of what was paid on the day before, the registrar's of what that list had."""
-        for authority, months in sorted(self._paid_on(month, day - timedelta(days=1)).items()):
+        """The lists of yesterday: the tax authority's of what was paid until then, the registrar's of what that list had."""
+        for authority, months in sorted(self._paid_before(month, day).items()):
             month.place.street.ask("POST", "/tax-months", {"authority": authority, "months": months})
         for authority in self._authorities(month):
             for kind in KINDS:
@@ -64,14 +66,15 @@ class Authorities:
         body: dict[str, Any] = {"authority": authority, "day": str(day - timedelta(days=1)), "seed": f"{month.chances.seed}"}
         month.place.street.ask("POST", f"/{kind}", {**body, "faults": {} if fault is None else {fault: 1}})
 
-    def _paid_on(self, month: Month, day: date) -> dict[str, list[dict[str, Any]]]:
+    def _paid_before(self, month: Month, day: date) -> dict[str, list[dict[str, Any]]]:
         ports = month.place.ports
         if not self._id_numbers:
             self._id_numbers = {ports.seals.index("id_number", each.id_number): each.id_number for each in month.residents}
         with ports.begin() as session:
-            rows = session.execute(PAID_BEFORE, {"since": at(day, 0), "until": at(day + timedelta(days=1), 0)}).all()
+            rows = [row for row in session.execute(PAID_BEFORE, {"until": at(day, 0)}) if row.id not in self._told]
         told: dict[str, list[dict[str, Any]]] = {}
         for row in rows:
+            self._told.add(row.id)
             told.setdefault(row.authority, []).append(
                 {
                     "id_number": self._id_numbers[bytes(row.id_number_index)],

@@ -225,7 +225,10 @@ def _look_at_differences(month: Month) -> None:
     ports = month.place.ports
     with ports.begin() as session:
         days = sorted({(each.merchant_account, each.day) for each in open_differences(session, limit=10_000)})
+    # Lists are read again by the worker, for as long as something of them is open.
     for account, day in days:
+        if account not in ports.daily_bills:
+            continue
         try:
             reconcile(ports, merchant_account=account, day=day)
         except (ProviderError, BillDamaged, BillNotReady):

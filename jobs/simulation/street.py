@@ -115,4 +115,9 @@ class Street:
             for line in self.ask("GET", "/banks/lines")["lines"]
             if line["taken"]
         ]
-        return {**told, "orders": told["orders"] + debited, "treasury": self.ask("GET", "/treasury")}
+        # A counter's money is known by the bank's own serial, which it gives us as its number.
+        orders = [
+            {**order, "provider_no": order["out_trade_no"]} if order["channel"] == "bank_counter" else order
+            for order in told["orders"]
+        ]
+        return {**told, "orders": orders + debited, "treasury": self.ask("GET", "/treasury")}

@@ -61,6 +61,10 @@ NONE_OF_THESE: Final[dict[str, TextClause]] = {
         "SELECT p.payment_no FROM refunds r JOIN payments p ON p.id = r.payment_id"
         " WHERE r.state NOT IN ('REFUNDED', 'FAILED', 'REJECTED')"
     ),
+    "a bank's file says what nobody dealt with": text("SELECT file_name FROM bank_file_faults WHERE resolved_at IS NULL"),
+    "a debit is still in flight": text(
+        "SELECT p.payment_no FROM debit_instructions i JOIN payments p ON p.id = i.payment_id WHERE i.state IN ('IN_FLIGHT', 'UNKNOWN')"
+    ),
     "a bill is held by nobody's order": text("""
         SELECT b.bill_no FROM contribution_bills b WHERE b.state = 'LOCKED' AND NOT EXISTS (
             SELECT 1 FROM payment_order_lines l JOIN payment_orders o ON o.id = l.order_id

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from jobs.simulation.counters import Counters
+from jobs.simulation.debits import BranchDebits, OnlineDebits
 from jobs.simulation.phones import Alipay, WeChat
 from jobs.simulation.pos import Pos
 
@@ -33,4 +35,4 @@ class Way(Protocol):
 
 
 def all_ways() -> list[Way]:
-    return [WeChat(), Alipay(), Pos()]
+    return [WeChat(), Alipay(), BranchDebits(), OnlineDebits(), Pos(), Counters()]

@@ -11,7 +11,8 @@ from config.settings import Settings
 from jobs.simulation.month import play
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
-WORDS = ("--days", "4", "--people", "40", "--faults", "25")
+WAYS = ("wechat_pay", "alipay", "bank_debit 650000", "bank_debit 320400", "unionpay_pos", "bank_counter")
+WORDS = ("--days", "6", "--people", "30", "--faults", "20")
 
 
 def simulate(server, folder, *words):
@@ -35,7 +36,11 @@ def played_and_tampered(month):
     today = play(month)
     with month.place.ports.begin() as session:
         session.execute(text("SET LOCAL session_replication_role = replica"))
-        session.execute(text("UPDATE transfers SET amount_fen = amount_fen + 1 WHERE id = (SELECT max(id) FROM transfers)"))
+        session.execute(
+            text(
+                "UPDATE transfers SET amount_fen = amount_fen + 1 WHERE id = (SELECT max(id) FROM transfers WHERE kind = 'SETTLED')"
+            )
+        )
     return today
 
 
@@ -48,8 +53,9 @@ def test_a_small_town_pays_to_the_fen_and_the_same_seed_with_one_fen_moved_ends_
 
     *days, last = done.output.strip().splitlines()
     assert done.exit_code == 0, done.output
-    assert last.startswith("✓ seed 20261121, 4 days, 40 people, ")
-    assert sum(line.startswith("2026-10-") for line in days) >= 4
+    assert last.startswith("✓ seed 20261121, 6 days, 30 people, ")
+    assert sum(line.startswith("2026-10-") for line in days) >= 6
+    assert all(f"{way} " in last for way in WAYS), last
     assert databases(server) == before
 
     monkeypatch.setattr(jobs.simulate_commands, "play", played_and_tampered)
@@ -58,7 +64,7 @@ def test_a_small_town_pays_to_the_fen_and_the_same_seed_with_one_fen_moved_ends_
     told = again.output.strip().splitlines()
     assert again.exit_code == 1
     assert told[: len(days)] == days, "the same seed plays the same days, and counts the same"
-    assert told[-1].startswith("✗ seed 20261121, 4 days, 40 people: ")
+    assert told[-1].startswith("✗ seed 20261121, 6 days, 30 people: ")
     assert "first clearing:" in told[-1]
     assert "canbao explain" in again.output
     assert databases(server) == before
