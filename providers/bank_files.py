@@ -113,6 +113,18 @@ class ResultFile:
     lines: tuple[ResultLine, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class PayoutAnswer:
+    """That a bank has answered a refund: who asks about the refund reads what it says."""
+
+    refund_no: str
+    file_name: str
+    digest: bytes
+    """SHA-256 of its bytes."""
+    damage: BankFileDamaged | None
+    """Why nobody can read it; None: it is whole."""
+
+
 class DebitProvider(Protocol):
     """One unit of ours at one bank, for one collection authority."""
 
@@ -156,3 +168,6 @@ class DebitProvider(Protocol):
 
     def sweep(self, *, before: date) -> int:
         """Remove copies of ours of batches of earlier days; answers how many. Raises ProviderUnreachable."""
+
+    def payout_answers(self) -> list[PayoutAnswer]:
+        """What has arrived about refunds, whole or damaged. Raises ProviderUnreachable."""

@@ -16,6 +16,7 @@ from config.seals import SealBroken
 from models.debits import UNDER_WAY, BatchState, DebitBatch, DebitInstruction, DebitResult, FaultKind, InstructionState
 from models.payments import Payment
 from models.people import Person
+from models.refunds import AT_THE_PROVIDER, Refund
 from models.withholding_agreements import WithholdingAgreement
 from providers.bank_files import AskedLine, BatchKey, DebitLine
 from providers.protocols import NewsKind, PaymentNews, ProviderUnreachable
@@ -192,6 +193,36 @@ def _note(ports: Ports, way: str, inquiry: _Inquiry, kind: FaultKind) -> None:
         )
 
 
+def put_away_answers(ports: Ports, *, way: str) -> int:
+    """A bank's answers about refunds stay until the refund has ended, since whoever asks about it reads them; one that nobody can read is
+    told to the staff. Answers how many went. Raises ProviderUnreachable.
+    """
+    answers, ended = ports.debit_banks[way].payout_answers(), set[str]()
+    if not answers:
+        return 0
+    with ports.begin() as session:
+        over = select(Refund.refund_no).where(
+            Refund.refund_no.in_([each.refund_no for each in answers]), Refund.state.not_in(AT_THE_PROVIDER)
+        )
+        ended |= set(session.scalars(over))
+        for each in answers:
+            if each.damage is not None and each.refund_no not in ended:
+                note_fault(
+                    session,
+                    way=way,
+                    file_name=each.file_name,
+                    digest=each.digest,
+                    kind=FaultKind.FILE_DAMAGED,
+                    line=each.damage.line,
+                    what=each.damage.what,
+                    at=ports.now(),
+                )
+    for each in answers:
+        if each.refund_no in ended:
+            ports.debit_banks[way].put_away(each.file_name)
+    return len(ended)
+
+
 def remove_copies(ports: Ports, *, way: str) -> int:
     """Our own copies of old batches leave the folder, whatever became of them. Raises ProviderUnreachable."""
     return ports.debit_banks[way].sweep(before=(ports.now() - COPIES_STAY).date())
@@ -207,6 +238,7 @@ def exchange(ports: Ports, *, way: str | None = None) -> int:
             done += send_batches(ports, way=each)
             done += read_results(ports, way=each)
             done += ask_banks(ports, way=each)
+            done += put_away_answers(ports, way=each)
             done += remove_copies(ports, way=each)
         except ProviderUnreachable as fault:
             log.warning("bank.not_reached", way=each, fault=type(fault).__name__)

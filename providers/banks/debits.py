@@ -7,8 +7,9 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from providers.bank_files import BankFileDamaged, BatchKey, ResultFile, ResultLine
+from providers.bank_files import BankFileDamaged, BatchKey, PayoutAnswer, ResultFile, ResultLine
 from providers.banks.columns import FileKind
+from providers.banks.money import read_payout_answer
 from providers.banks.records import DETAIL, Unwritable, check_flag, flag_of, read_file, write_file, write_line
 from providers.banks.transport import FLAG_END, PART_END
 from providers.protocols import Channel, ProviderUnreachable
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 RESIDENT_ID: Final = "01"
 """证件类型: the resident ID card."""
 BATCH_FILE: Final = re.compile(r"([0-9A-Za-z]{1,10})_([0-9]{8})_([0-9]{4})_(req|ask[0-9]{2}|ret[0-9]{2})\.txt")
+
+PAYOUT_ANSWER_FILE: Final = re.compile(r"([0-9A-Za-z]{1,10})_([0-9A-Za-z]{1,32})_paid\.txt")
 
 
 class BankFiles:
@@ -71,7 +74,7 @@ class BankFiles:
 
     def arrived(self) -> list[str]:
         # Answers about payouts lie there too, and are read by whoever asks about the refund.
-        return [name for name in self._transport.arrived() if not name.endswith(f"_{FileKind.PAYOUT_ANSWER.value}.txt")]
+        return [name for name in self._transport.arrived() if PAYOUT_ANSWER_FILE.fullmatch(name) is None]
 
     def digest(self, name: str) -> bytes:
         content, _flag = self._fetch(name)
@@ -104,6 +107,19 @@ class BankFiles:
 
     def put_away(self, name: str) -> None:
         self._transport.put_away(name)
+
+    def payout_answers(self) -> list[PayoutAnswer]:
+        named = [(name, PAYOUT_ANSWER_FILE.fullmatch(name)) for name in self._transport.arrived()]
+        return [self._answer(name, said[2]) for name, said in named if said is not None and said[1] == self.merchant]
+
+    def _answer(self, name: str, refund_no: str) -> PayoutAnswer:
+        content, flag = self._fetch(name)
+        damage = None
+        try:
+            read_payout_answer(self._layout, content, flag, ours=(self.merchant, self._contract, refund_no))
+        except BankFileDamaged as fault:
+            damage = fault
+        return PayoutAnswer(refund_no=refund_no, file_name=name, digest=hashlib.sha256(content).digest(), damage=damage)
 
     def is_waiting(self, batch: BatchKey) -> bool:
         return self._name(batch, FileKind.REQUEST.value) in self._transport.waiting()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from providers.banks.columns import Layout
+    from providers.banks.records import Record
     from providers.banks.transport import Transport
     from providers.protocols import OpenedPayment
 
@@ -91,20 +92,12 @@ class BankMoney:
         return news
 
     def _read(self, order: RefundOrder, content: bytes, flag: bytes) -> PaymentNews:
-        check_flag(flag, content)
-        head, details = read_file(self._layout, FileKind.PAYOUT_ANSWER, content)
-        said = head.values
-        if (said["unit"], said["contract"], said["refund_no"]) != (self.merchant, self._contract, order.refund_no):
-            raise BankFileDamaged(1, "another refund")
-        if len(details) != 1 or (head.number("count"), head.number("total_fen")) != (1, details[0].number("amount_fen")):
-            raise BankFileDamaged(1, "count or total_fen is not what the lines say")
-        line = details[0]
+        line = read_payout_answer(self._layout, content, flag, ours=(self.merchant, self._contract, order.refund_no))
         if (line.values["memo"], line.number("amount_fen")) != (order.payment_no, order.refund_fen):
             raise BankFileDamaged(line.line, "another payment or amount")
         result, booked_on = self._layout.codes.get(line.values["code"]), line.day("booked_on")
         if result is BankResult.SUCCESS:
-            if booked_on is None or not line.values["serial"]:
-                raise BankFileDamaged(line.line, "a success without serial or booking date")
+            assert booked_on is not None  # noqa: S101 - it was read so
             at = datetime.combine(booked_on, time(), BEIJING)
             return self._news(order, NewsKind.REFUNDED, serial=line.values["serial"], at=at)
         if result is BankResult.BANK_TIMEOUT or result is None:
@@ -151,6 +144,21 @@ class BankMoney:
     def open_notice(self, headers: Mapping[str, str], raw: bytes, *, now: datetime) -> PaymentNews:  # noqa: ARG002
         """A bank sends files, and no notices: whatever comes is not its."""
         raise BadSignature("no_notices")
+
+
+def read_payout_answer(layout: Layout, content: bytes, flag: bytes, *, ours: tuple[str, str, str]) -> Record:
+    """The one line of an answer. `ours`: unit, contract and refund number. Raises BankFileDamaged."""
+    check_flag(flag, content)
+    head, details = read_file(layout, FileKind.PAYOUT_ANSWER, content)
+    said = head.values
+    if (said["unit"], said["contract"], said["refund_no"]) != ours:
+        raise BankFileDamaged(1, "another refund")
+    if len(details) != 1 or (head.number("count"), head.number("total_fen")) != (1, details[0].number("amount_fen")):
+        raise BankFileDamaged(1, "count or total_fen is not what the lines say")
+    line = details[0]
+    if layout.codes.get(line.values["code"]) is BankResult.SUCCESS and not (line.values["serial"] and line.day("booked_on")):
+        raise BankFileDamaged(line.line, "a success without serial or booking date")
+    return line
 
 
 def _by_file() -> NoReturn:

@@ -9,6 +9,7 @@ from services.debit_files import exchange
 from services.debit_making import make_debits
 from services.debit_reminders import remind_of_debits
 from services.errors import NotFound
+from services.refund_sending import return_surplus, send_refunds
 from tests.crash.stories import Stage, story
 from tests.debiting import RUN
 from tests.factories import WECHAT, World
@@ -132,3 +133,28 @@ def taken_late(stage: Stage) -> None:
     stage.move(hours=33)
     exchange(stage.ports)
     go_on(stage)
+
+
+def taken_too_much(stage: Stage) -> None:
+    """The bank took one yuan more than it was told from one of them."""
+    somebody_who_is_debited(stage)
+    make_debits(stage.ports)
+    exchange(stage.ports)
+    banks_work(stage, file_fault="late")
+    with stage.bank.debiting() as banks, banks.store.transaction() as db:
+        db.execute("UPDATE bank_lines SET amount_fen = amount_fen + 100 WHERE seq = 1")
+
+
+def money_goes_back(stage: Stage) -> None:
+    return_surplus(stage.ports)
+    send_refunds(stage.ports)
+    go_on(stage)
+
+
+@debited("a bank took too much, and it goes back", prepare=taken_too_much, again=money_goes_back)
+def too_much_goes_back(stage: Stage) -> None:
+    go_on(stage)
+    money_goes_back(stage)
+    stage.move(seconds=61)
+    money_goes_back(stage)
+    exchange(stage.ports)

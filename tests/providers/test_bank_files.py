@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -360,6 +360,7 @@ ORDER = RefundOrder(
     refund_fen=99040,
     total_fen=99040,
     reason="社保费重复缴费退款",
+    ordered_at=datetime(2026, 11, 26, 2, 0, tzinfo=UTC),
 )
 
 

@@ -21,6 +21,7 @@ from services.debit_reminders import remind_of_debits, which_reminder
 from services.debit_views import list_batches, show_batch
 from services.errors import NotFound
 from services.messages import list_messages
+from services.refund_sending import return_surplus, send_refunds
 from services.review_errors import ReasonNeeded
 from services.withholding_agreements import list_agreements, read_agreement, terminate
 from tests.debiting import RUN, UNIT, WAY, DebitWorld
@@ -451,6 +452,53 @@ def test_a_refund_to_a_frozen_card_waits_for_a_person(world, insured):
 
     assert world.rows("SELECT state FROM refunds") == [("ABNORMAL",)]
     assert world.clearing() == world.banks_money() == {OUR_ACCOUNT: bill.amount_fen}
+
+
+def test_a_success_for_another_amount_is_money_and_goes_back_by_itself(world, insured):
+    world.make()
+    world.exchange()
+    world.banks.work(file_fault="late")
+    with world.store.transaction() as db:
+        db.execute("UPDATE bank_lines SET amount_fen = amount_fen + 100")
+    world.banks.work()
+    world.exchange()
+    assert world.bill_states() == ["UNPAID"]
+
+    world.refunds()
+    world.exchange()
+
+    assert world.clearing() == world.banks_money() == {}
+    assert world.rows("SELECT state, reason FROM refunds") == [("REFUNDED", "OVERPAID")]
+    assert list((world.folder / WAY / "in").iterdir()) == []
+
+
+def test_an_answer_about_a_refund_that_nobody_can_read_is_told_and_the_right_one_ends_it(world, insured):
+    world.make()
+    world.exchange()
+    world.banks.work(file_fault="late")
+    with world.store.transaction() as db:
+        db.execute("UPDATE bank_lines SET amount_fen = amount_fen + 100")
+    world.banks.work()
+    world.exchange()
+    return_surplus(world.ports)
+    send_refunds(world.ports)
+    world.banks.work()
+    (answer,) = (world.folder / WAY / "in").glob("*_paid.txt")
+    answer.write_bytes(answer.read_bytes().replace(b"H|", b"X|"))
+
+    world.later(minutes=2)
+    send_refunds(world.ports)
+    assert world.rows("SELECT state FROM refunds") == [("SENT",)]
+    assert world.faults() == ["FILE_DAMAGED"]
+    with world.store.transaction() as db:
+        db.execute("UPDATE bank_payouts SET told = 0")
+    world.banks.work()
+    world.ports.clock.move(hours=1)
+    send_refunds(world.ports)
+    world.settle()
+
+    assert world.rows("SELECT state FROM refunds") == [("REFUNDED",)]
+    assert world.clearing() == world.banks_money() == {}
 
 
 def they_took_it_after_all(world):
