@@ -11,7 +11,7 @@ from providers.bank_files import BankFileDamaged, BatchKey, PayoutAnswer, Result
 from providers.banks.columns import FileKind
 from providers.banks.money import read_payout_answer
 from providers.banks.records import DETAIL, Unwritable, check_flag, flag_of, read_file, write_file, write_line
-from providers.banks.transport import FLAG_END, PART_END
+from providers.banks.transport import whole_name
 from providers.protocols import Channel, ProviderUnreachable
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ RESIDENT_ID: Final = "01"
 """证件类型: the resident ID card."""
 BATCH_FILE: Final = re.compile(r"([0-9A-Za-z]{1,10})_([0-9]{8})_([0-9]{4})_(req|ask[0-9]{2}|ret[0-9]{2})\.txt")
 
+SANE_NAME: Final = re.compile(r"[0-9A-Za-z_.-]{1,120}")
+"""What else lies in the folder is nobody's result, and its name might not even be text."""
 PAYOUT_ANSWER_FILE: Final = re.compile(r"([0-9A-Za-z]{1,10})_([0-9A-Za-z]{1,32})_paid\.txt")
 
 
@@ -74,7 +76,8 @@ class BankFiles:
 
     def arrived(self) -> list[str]:
         # Answers about payouts lie there too, and are read by whoever asks about the refund.
-        return [name for name in self._transport.arrived() if PAYOUT_ANSWER_FILE.fullmatch(name) is None]
+        names = [name for name in self._transport.arrived() if SANE_NAME.fullmatch(name)]
+        return [name for name in names if PAYOUT_ANSWER_FILE.fullmatch(name) is None]
 
     def digest(self, name: str) -> bytes:
         content, _flag = self._fetch(name)
@@ -137,9 +140,7 @@ class BankFiles:
         return len(old)
 
     def _ours(self) -> list[str]:
-        there = {
-            name.removesuffix(FLAG_END).removesuffix(PART_END).removesuffix(FLAG_END) for name in self._transport.waiting()
-        }
+        there = {whole_name(name) for name in self._transport.waiting()}
         return sorted(name for name in there if BATCH_FILE.fullmatch(name) and name.startswith(f"{self.merchant}_"))
 
     def _fetch(self, name: str) -> tuple[bytes, bytes]:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes
 
 from providers.bank_files import BankFileDamaged
 from providers.banks.columns import ENCODING, LINE_END, Shape
+from providers.banks.transport import MOST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 HEAD: Final = "H"
 DETAIL: Final = "D"
-MOST_BYTES: Final = 64 * 1024 * 1024
-"""A batch has some thousands of lines; nobody means to send us more than this."""
 LONGEST_LINE: Final = 1024
 CODE: Final = re.compile(r"[0-9A-Za-z]+")
 DIGITS: Final = re.compile(r"[0-9]+")

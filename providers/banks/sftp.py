@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import asyncssh
 
 from config.logs import logger
-from providers.banks.transport import FLAG_END, IN, OUT, PART_END
+from providers.banks.transport import FLAG_END, IN, MOST_BYTES, OUT, part_of, parts_of
 from providers.protocols import NotSent, ProviderUnreachable
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ log = logger(__name__)
 CONNECT_SECONDS: Final = 10
 STEP_SECONDS: Final = 60
 """For one step with all that belongs to it: connecting, a file and its flag."""
-MOST_BYTES: Final = 64 * 1024 * 1024
 
 
 class Sftp:
@@ -47,7 +46,7 @@ class Sftp:
     def put(self, name: str, content: bytes, flag: bytes) -> None:
         async def step(sftp: asyncssh.SFTPClient) -> None:
             for each, body in ((name, content), (f"{name}{FLAG_END}", flag)):
-                part = f"{self._out}/{each}{PART_END}"
+                part = f"{self._out}/{part_of(each)}"
                 async with sftp.open(part, "wb") as file:
                     await file.write(body)
                 # Renaming over a file needs the POSIX way; a server that has none keeps what is there until it is gone.
@@ -89,7 +88,8 @@ class Sftp:
 
     def _remove(self, folder: str, name: str) -> None:
         async def step(sftp: asyncssh.SFTPClient) -> None:
-            for each in (f"{name}{FLAG_END}", name, f"{name}{PART_END}"):
+            there = [str(each) for each in await sftp.listdir(folder)]
+            for each in (f"{name}{FLAG_END}", name, *parts_of(name, there)):
                 await _gone(sftp, f"{folder}/{each}")
 
         self._do(step)

@@ -6,8 +6,9 @@ anybody would read.
 
 from __future__ import annotations
 
-import contextlib
 import os
+import re
+import secrets
 from typing import TYPE_CHECKING, Final, Protocol
 
 from providers.protocols import ProviderUnreachable
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 FLAG_END: Final = ".ok"
 PART_END: Final = ".tmp"
+WHOLE: Final = re.compile(r"(\.ok)?(\.[0-9a-f]{8}\.tmp)?$")
+MOST_BYTES: Final = 64 * 1024 * 1024
+"""A batch has some thousands of lines; nobody means to send us more than this."""
 OUT: Final = "out"
 IN: Final = "in"
 
@@ -72,7 +76,7 @@ class FolderPair:
 
     def fetch(self, name: str) -> tuple[bytes, bytes] | None:
         try:
-            return (self._in / name).read_bytes(), (self._in / f"{name}{FLAG_END}").read_bytes()
+            return _read(self._in / name), _read(self._in / f"{name}{FLAG_END}")
         except FileNotFoundError:
             return None
         except OSError as fault:
@@ -95,18 +99,37 @@ class FolderPair:
     def _remove(self, folder: Path, name: str) -> None:
         try:
             # The flag first: without it nobody reads what is left.
-            for each in (f"{name}{FLAG_END}", name, f"{name}{PART_END}"):
+            for each in (f"{name}{FLAG_END}", name, *parts_of(name, self._names(folder))):
                 (folder / each).unlink(missing_ok=True)
         except OSError as fault:
             raise ProviderUnreachable(type(fault).__name__) from None
 
 
+def _read(path: Path) -> bytes:
+    """No more than a file may have, and one byte: so a reader sees that it is too long, and no memory is filled by it."""
+    with path.open("rb") as file:
+        return file.read(MOST_BYTES + 1)
+
+
 def _write_whole(path: Path, content: bytes) -> None:
-    part = path.with_name(f"{path.name}{PART_END}")
-    with contextlib.suppress(FileNotFoundError):
-        part.unlink()
+    part = path.with_name(part_of(path.name))
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
+
+
+def part_of(name: str) -> str:
+    """Where a file is written before it is there. Another name each time: two writers of one file never write into each other's."""
+    return f"{name}.{secrets.token_hex(4)}{PART_END}"
+
+
+def parts_of(name: str, there: list[str]) -> list[str]:
+    """What killed writers of this file, or of its flag, have left."""
+    return [each for each in there if each.startswith(f"{name}.") and each.endswith(PART_END)]
+
+
+def whole_name(name: str) -> str:
+    """The file that a name in a folder belongs to: itself, its flag, or half of either."""
+    return WHOLE.sub("", name)

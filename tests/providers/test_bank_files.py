@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -18,6 +19,7 @@ from providers.banks.records import Unwritable, check_flag, flag_of, read_file, 
 from providers.banks.transport import FolderPair
 from providers.protocols import BadSignature, NewsKind, ProviderRefused, ProviderUnreachable, RefundOrder
 from sandbox import bank_files as banks_own
+from tests.together import at_once
 
 UNIT, CONTRACT = "320400003", "DK320400003"
 KEY = BatchKey(run_day=date(2026, 11, 25), number=7)
@@ -189,10 +191,40 @@ def test_our_copies_leave_with_their_batch_and_others_stay(tmp_path):
 
 def test_half_a_file_that_a_killed_writer_left_goes_too(tmp_path):
     (tmp_path / "out").mkdir(parents=True)
-    (tmp_path / "out" / f"{NAME}_req.txt.tmp").write_bytes(b"D|1|6222")
+    for half in (f"{NAME}_req.txt.0123abcd.tmp", f"{NAME}_ask01.txt.ok.0123abcd.tmp"):
+        (tmp_path / "out" / half).write_bytes(b"D|1|6222")
 
-    assert link(tmp_path).sweep(before=date(2026, 12, 1)) == 1
+    assert link(tmp_path).sweep(before=date(2026, 12, 1)) == 2
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_two_who_write_the_same_file_at_once_leave_it_whole(tmp_path):
+    bank = link(tmp_path)
+    at_once(*[lambda: bank.send(KEY, [LINE])] * 4)
+
+    content = (tmp_path / "out" / f"{NAME}_req.txt").read_bytes()
+    check_flag((tmp_path / "out" / f"{NAME}_req.txt.ok").read_bytes(), content)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [f"{NAME}_req.txt", f"{NAME}_req.txt.ok"]
+
+
+def test_a_file_beyond_all_measure_is_refused_and_not_read_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr("providers.banks.transport.MOST_BYTES", 100)
+    monkeypatch.setattr("providers.banks.records.MOST_BYTES", 100)
+    content = b"H" * 200 + b"\r\n"
+
+    name = lands(tmp_path, content, flag=flag_of(content[:101], algorithm="SHA256"))
+
+    assert len(FolderPair(tmp_path).fetch(name)[0]) == 101
+    with pytest.raises(BankFileDamaged, match="too long"):
+        link(tmp_path).read(name)
+
+
+def test_a_name_that_is_not_even_text_is_nobodys_result(tmp_path):
+    (tmp_path / "in").mkdir(parents=True)
+    for name in (b"\xff\xfe.txt", b"\xff\xfe.txt.ok"):
+        (tmp_path / "in" / os.fsdecode(name)).write_bytes(b"x")
+
+    assert link(tmp_path).arrived() == []
 
 
 # --- what we read
