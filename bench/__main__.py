@@ -44,6 +44,11 @@ ASSESSED: Final[list[tuple[str, str, str]]] = [
     ("assess_s_", "a month's assessment, s", "linear"),
     ("assess_memory_mb_", "memory of its Python process, MB", "< 200"),
 ]
+RECONCILED: Final[list[tuple[str, str, str]]] = [
+    ("reconcile_vs_copy_", "reconcile ÷ reading the file into staging alone", "≤ 3, wanted 2"),
+    ("reconcile_s_", "a day's reconciliation, s", "linear"),
+    ("reconcile_memory_mb_", "memory of its Python process, MB", "< 200"),
+]
 
 
 def main() -> int:
@@ -87,13 +92,14 @@ def _table(found: dict[str, list[float]], *, rounds: int) -> Table:
     for name in ("median", "least", "most"):
         table.add_column(name, justify="right")
     table.add_column("goal")
-    assessed = [
-        (name, f"{title}, {int(name.rsplit('_', 1)[1]):,} enrolments", goal)
-        for prefix, title, goal in ASSESSED
+    sized = [
+        (name, f"{title}, {int(name.rsplit('_', 1)[1]):,} {of}", goal)
+        for of, rows in (("enrolments", ASSESSED), ("payments", RECONCILED))
+        for prefix, title, goal in rows
         for name in found
         if name.startswith(prefix)
     ]
-    for name, title, goal in [*ROWS, *assessed]:
+    for name, title, goal in [*ROWS, *sized]:
         values = found[name]
         table.add_row(title, *(_shown(each) for each in (statistics.median(values), min(values), max(values))), goal)
     return table
@@ -105,10 +111,12 @@ def _shown(value: float) -> str:
 
 def _line(found: dict[str, list[float]], **more: Any) -> dict[str, Any]:
     medians = {name: statistics.median(values) for name, values in found.items()}
-    largest, _times = max(more["size"].assessments)
+    largest, _ = max(more["size"].assessments)
+    most_paid, _ = max(more["size"].reconciliations)
     return {
         **{name: round(value, 3 if value < 10 else 1) for name, value in medians.items()},  # noqa: PLR2004 - ratios keep more
         "assess_vs_copy": round(medians[f"assess_vs_copy_{largest}"], 3),
+        "reconcile_vs_copy": round(medians[f"reconcile_vs_copy_{most_paid}"], 3),
         "seed": more["seed"],
         "rounds": more["size"].rounds,
         "seconds": round(more["seconds"], 1),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bench.assess import Assessing
 from bench.machines import PROGRAM, SERVED
+from bench.reconcile import Reconciling
 from bench.seed import Debtors
 from services.settlement import BATCH
 
@@ -67,12 +68,22 @@ class Size:
     """Signed once a round, and sent over and over."""
     assessments: tuple[tuple[int, int], ...]
     """Enrolments, and how many times they are assessed."""
+    reconciliations: tuple[tuple[int, int], ...]
+    """Payments of a day, and how many times they are reconciled."""
 
 
 FULL: Final = Size(
-    rounds=5, seconds=3.0, most=6_000, paced=4_000, verified=1_500, assessments=((10_000, 5), (100_000, 3), (1_000_000, 1))
+    rounds=5,
+    seconds=3.0,
+    most=6_000,
+    paced=4_000,
+    verified=1_500,
+    assessments=((10_000, 5), (100_000, 3), (1_000_000, 1)),
+    reconciliations=((10_000, 5), (100_000, 3), (1_000_000, 1)),
 )
-QUICK: Final = Size(rounds=1, seconds=1.0, most=1_200, paced=600, verified=300, assessments=((2_000, 1),))
+QUICK: Final = Size(
+    rounds=1, seconds=1.0, most=1_200, paced=600, verified=300, assessments=((2_000, 1),), reconciliations=((2_000, 1),)
+)
 
 
 class Bench:
@@ -120,7 +131,19 @@ class Bench:
                 self._note(f"assess_memory_mb_{enrollments}", measured.memory_mb)
                 self._note(f"assess_vs_copy_{enrollments}", measured.assess_s / measured.copy_s)
             assessing.drop()
+        self._reconcile()
         return self.found
+
+    def _reconcile(self) -> None:
+        for payments, times in self.size.reconciliations:
+            self.say(f"reconciling a day of {payments:,} payments")
+            reconciling = Reconciling(self.machines, payments=payments)
+            for _ in range(times):
+                measured = reconciling.measure()
+                self._note(f"reconcile_s_{payments}", measured.reconcile_s)
+                self._note(f"reconcile_memory_mb_{payments}", measured.memory_mb)
+                self._note(f"reconcile_vs_copy_{payments}", measured.reconcile_s / measured.copy_s)
+            reconciling.drop()
 
     def _round(self, number: int) -> None:
         self.say("warming up" if number == WARMING else f"round {number + 1} of {self.size.rounds}")

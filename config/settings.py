@@ -291,6 +291,8 @@ class Partners(_Entry):
     merchants: dict[str, Merchant]
     banks: dict[str, BankLink] = Field(default_factory=dict)
     """By a code of ours, which stands in orders for ever."""
+    statements: dict[str, Path] = Field(default_factory=dict)
+    """Merchant account, `{channel}:{merchant}` → the folder into which its daily statements come (docs/reference/statement-files.md)."""
     aliyun: Aliyun
     pos: dict[str, Pos] = Field(default_factory=dict)
     counters: dict[str, Counter] = Field(default_factory=dict)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from config.clock import BEIJING
 from jobs.asking import in_words, ports_of
+from jobs.progress import bar
 from providers.bills import BillDamaged, BillNotReady
 from providers.protocols import ProviderError
 from services import reconciliation
@@ -15,6 +17,8 @@ from services.differences import agree_to_difference, explain_difference
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from rich.progress import Progress, TaskID
 
 
 @click.command()
@@ -37,8 +41,11 @@ def reconcile(day: datetime, account: str | None, *, sign: bool, who: str | None
     failed = open_count = 0
     for each in [account] if account else sorted(ports.daily_bills):
         try:
-            with in_words():
-                done = reconciliation.reconcile(ports, merchant_account=each, day=day.date())
+            with bar() as shown, in_words():
+                task = shown.add_task(each, total=None)
+                done = reconciliation.reconcile(
+                    ports, merchant_account=each, day=day.date(), on_progress=partial(_show, shown, task)
+                )
         except BillNotReady:
             trouble = "their bill is not made up yet; come back after 10:00"
         except BillDamaged as fault:
@@ -101,6 +108,10 @@ def differences(explained_id: int | None, agreed_id: int | None, words: str | No
             click.echo(f"    explained by {row.explained_by}: {row.resolution}; waits for somebody else to agree")
     if not rows:
         click.echo("none")
+
+
+def _show(shown: Progress, task: TaskID, rows: int) -> None:
+    shown.update(task, completed=rows)
 
 
 def _fen(fen: int | None) -> str:

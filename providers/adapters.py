@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from config.clock import SYSTEM_CLOCK
-from config.settings import secret
+from config.settings import SettingsFault, secret
 from providers.alipay.bills import AlipayBills
 from providers.alipay.client import AlipayClient
 from providers.alipay.face import AlipayFace
@@ -32,6 +32,8 @@ from providers.keys import (
     load_public_key_or_certificate,
     refuse_our_own,
 )
+from providers.protocols import Channel
+from providers.statements import StatementFolder
 from providers.unionpay.build import build_pos
 from providers.wechat.bills import WeChatBills
 from providers.wechat.face import WeChatFace
@@ -177,6 +179,11 @@ def _daily_bills(
         elif number is not None and program.platform == "alipay":
             client = _alipay(settings, program, line=alipay, clock=clock)
             bills[f"{AlipayBills.channel}:{number}"] = AlipayBills(client=client, line=alipay, seller_id=number)
+    for account, folder in partners.statements.items():
+        channel, _, merchant = account.partition(":")
+        if channel not in set(Channel) or not merchant:
+            raise SettingsFault(f"statements.{account}: not a merchant account, such as bank_debit:ICBC320400")
+        bills[account] = StatementFolder(channel=Channel(channel), merchant=merchant, folder=folder)
     return bills
 
 

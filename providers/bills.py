@@ -92,6 +92,16 @@ class BillRow:
     provider_refund_no: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Funds:
+    """What moved on the merchant's own account in a day, by the provider's fund flow. All above zero, but fees that were given back."""
+
+    came_fen: int
+    went_fen: int
+    """Back to payers."""
+    fee_fen: int
+
+
 class Bill:
     """A downloaded bill. A context manager: leaving it forgets the file."""
 
@@ -124,6 +134,11 @@ class BillProvider(Protocol):
     def fetch(self, day: date, *, now: datetime) -> Bill:
         """The bill of one Beijing day. Raises NoBill (nothing moved), BillNotReady (too early), BillDamaged (not what they signed),
         ProviderUnreachable, ProviderRefused.
+        """
+
+    def funds(self, day: date, *, now: datetime) -> Funds | None:
+        """What moved on the account itself, where the provider keeps a fund flow beside its bill; None where it keeps none. Raises as
+        `fetch` does.
         """
 
 

@@ -192,3 +192,18 @@ class Sandbox:
                 return False
             time.sleep(0.02)
         return True
+
+    def tax_list(
+        self, authority: str, day: str, *, months: list[Told] | None = None, faults: Told | None = None, seed: str = ""
+    ) -> Told:
+        """The tax authority hears of these months and puts the day's list into its folder; again, it writes that day's list anew."""
+        body = {"authority": authority, "day": day, "months": months or [], "faults": faults or {}, "seed": seed}
+        return self._ask("POST", "/tax-list", body)
+
+    def registrar_list(self, authority: str, day: str, *, faults: Told | None = None, seed: str = "") -> Told:
+        """The registrar answers what the lists had until now."""
+        return self._ask("POST", "/registrar-list", {"authority": authority, "day": day, "faults": faults or {}, "seed": seed})
+
+    def treasury(self) -> dict[str, int]:
+        """What each tax authority's lists had, in fen."""
+        return self._ask("GET", "/treasury")

@@ -27,7 +27,10 @@ HELD: Final = "clearing"
 """What we hold; every other kind is owed."""
 
 WITHIN: Final = """
-    JOIN payments p ON p.id = t.payment_id AND p.channel || ':' || p.merchant = ANY(CAST(:accounts AS text[]))
+    JOIN LATERAL (
+        SELECT FROM payments p WHERE p.id = t.payment_id AND p.channel || ':' || p.merchant = ANY(CAST(:accounts AS text[]))
+        UNION ALL
+        SELECT FROM reconciliations c WHERE c.id = t.reconciliation_id AND c.merchant_account = ANY(CAST(:accounts AS text[]))) seen ON true
 """
 # One scan; the pairs are few, and are put together in memory.
 PAIRS: Final = """
@@ -62,9 +65,9 @@ DAYS: Final = """
     GROUP BY 1 ORDER BY 1
 """
 ROWS: Final = """
-    SELECT t.id, t.at, t.debit_account, t.credit_account, t.amount_fen, t.kind, t.reason, t.who, pay.payment_no, b.bill_no,
+    SELECT t.id, t.at, t.debit_account, t.credit_account, t.amount_fen, t.kind, t.reason, t.who, coalesce(pay.payment_no, '') AS payment_no, b.bill_no,
         b.insurance_type, b.coverage_month
-    FROM transfers t {within} JOIN payments pay ON pay.id = t.payment_id LEFT JOIN contribution_bills b ON b.id = t.bill_id
+    FROM transfers t {within} LEFT JOIN payments pay ON pay.id = t.payment_id LEFT JOIN contribution_bills b ON b.id = t.bill_id
     WHERE t.id < :before {wanted} ORDER BY t.id DESC LIMIT :limit
 """
 NEWEST: Final = 2**62
@@ -151,6 +154,7 @@ class TransferLine:
     reason: str | None
     who: str
     payment_no: str
+    """Empty for a fee, which is of a day."""
     bill_no: str | None
     insurance_type: str | None
     coverage_month: int | None

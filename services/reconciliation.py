@@ -4,7 +4,7 @@
     compare   one transaction: the whole bill into staging, or nothing of it; then by sets (services/reconciliation_steps.py)
     hear      what they moved and we never heard of goes into the inbox, as its notice would have, and is settled; then compared again
 
-Nothing is booked here: the books follow news through the inbox, whoever brings it, and `bill:{day}:{number}` gets in once.
+But for the provider's fees of the day nothing is booked here: the books follow news through the inbox, whoever brings it, and `bill:{day}:{number}` gets in once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from config.logs import logger
 from models.reconciliation import DifferenceSubject, Reconciliation, ReconciliationDifference, ReconciliationState
-from providers.bills import BillDamaged, NoBill, is_made_up
+from providers.bills import BillDamaged, Funds, NoBill, is_made_up
 from providers.protocols import NewsKind, PaymentNews, ProviderError
 from services.counter_errors import SecondPersonRequired
 from services.errors import NotFound
@@ -31,16 +31,17 @@ from services.reconciliation_errors import (
     NoSuchMerchantAccount,
     ReconciliationClosed,
 )
-from services.reconciliation_steps import compare, missing, stage
+from services.reconciliation_money import book_fees, compare_funds
+from services.reconciliation_steps import clear_those_gone, compare, missing, stage
 from services.settlement import settle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from sqlalchemy.orm import Session
 
-    from providers.bills import Bill
+    from providers.bills import Bill, BillProvider
     from services.ports import Ports
     from services.reconciliation_steps import Missing
 
@@ -101,7 +102,7 @@ class OpenDifference:
 
 NEXT_STEPS = {
     "PSP_ONLY": "对方已有此笔而本系统没有：再次运行 canbao reconcile；仍在的，到商户平台核实该笔",
-    "LOCAL_ONLY": "本系统已入账而对方账单没有：到商户平台按对方单号核实，跨日的可能在相邻日期的账单中",
+    "LOCAL_ONLY": "本系统已入账（或已退）而对方账单没有：到商户平台按对方单号核实，跨日的可能在相邻日期的账单中",
     "AMOUNT_DIFF": "双方金额不同：以对方账单为准查明原因，运行 canbao explain 核对该笔资金",
     "TAX_MISSING": "本系统已收款而税务迟迟未入库：运行 canbao tax-missing，把该笔重新报送税务",
     "TAX_EXTRA": "税务清单有此笔而本系统不能确认：到税务核实该笔",
@@ -118,10 +119,13 @@ REASONS = {
     "CONFIRMED_TWICE": "该月已由另一张税票确认：可能重复缴费，与税务核实由哪一方退款",
     "OTHER_PAYMENT": "清单写明的支付单号不是缴纳该月的那一笔：运行 canbao explain 核对两笔资金",
     "TAKE_IN": "税务收了该月而本系统未能补记：再次读入；仍在的，运行 canbao explain 核对",
+    "TRADES": "对方资金账单的收款合计与交易账单不同：以资金账单为准，到商户平台核实",
+    "REFUNDS": "对方资金账单的退款合计与交易账单不同：以资金账单为准，到商户平台核实",
+    "FEES": "对方资金账单的手续费与交易账单不同：以资金账单为准，到商户平台核实",
     "WITHDRAW": "该月有一笔退款尚未发出也未能撤回：再次读入",
     "POSTED_BEFORE": "社保先已记账、现又回盘未记账：与社保经办机构核实",
 }
-"""Why a line of an authority's list cannot be carried out → what a person does about it."""
+"""Why a line of an authority's list cannot be carried out, or which sum differs → what a person does about it."""
 
 
 def next_step(kind: str, why: str | None) -> str:
@@ -129,8 +133,10 @@ def next_step(kind: str, why: str | None) -> str:
     return REASONS.get(why or "", NEXT_STEPS[kind])
 
 
-def reconcile(ports: Ports, *, merchant_account: str, day: date) -> ReconciledDay:
-    """Compare a day with the provider's bill, hear what was missing, and tell what is left.
+def reconcile(
+    ports: Ports, *, merchant_account: str, day: date, on_progress: Callable[[int], None] | None = None
+) -> ReconciledDay:
+    """Compare a day with the provider's bill, hear what was missing, and tell what is left. `on_progress` hears how many rows are read.
 
     Again finds the same, or what changed. Raises NoSuchMerchantAccount, DayNotOver, ReconciliationClosed, BillDamaged (then nothing of
     the bill was used), BillNotReady, ProviderUnreachable, ProviderRefused.
@@ -147,8 +153,10 @@ def reconcile(ports: Ports, *, merchant_account: str, day: date) -> ReconciledDa
             bill = leaving.enter_context(provider.fetch(day, now=ports.now()))
         except NoBill:
             log.info("reconciliation.no_bill", merchant_account=merchant_account, day=str(day))
+        funds = _funds(ports, provider, day=day) if bill is not None else None
         for _ in range(ROUNDS):
-            news = _compare(ports, reconciliation_id, bill, counts_refunds_together=provider.counts_refunds_together)
+            told = _Told(bill=bill, funds=funds, counts_refunds_together=provider.counts_refunds_together)
+            news = _compare(ports, reconciliation_id, told, on_progress=on_progress)
             new = sum(receive(ports, miniprogram=miniprogram, news=each, raw=None) for miniprogram, each in news)
             if not new:
                 break
@@ -156,6 +164,14 @@ def reconcile(ports: Ports, *, merchant_account: str, day: date) -> ReconciledDa
             while settle(ports):
                 pass
     return _tell(ports, reconciliation_id, heard=heard)
+
+
+def _funds(ports: Ports, provider: BillProvider, *, day: date) -> Funds | None:
+    try:
+        return provider.funds(day, now=ports.now())
+    except NoBill:
+        # Nothing moved on the account itself, on a day with a bill: that is told.
+        return Funds(came_fen=0, went_fen=0, fee_fen=0)
 
 
 def reconcile_what_is_due(ports: Ports) -> int:
@@ -200,23 +216,36 @@ def _open(ports: Ports, *, merchant_account: str, day: date) -> int:
         return row.id
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Told:
+    """What the provider says of a day."""
+
+    bill: Bill | None
+    funds: Funds | None
+    counts_refunds_together: bool
+
+
 def _compare(
-    ports: Ports, reconciliation_id: int, bill: Bill | None, *, counts_refunds_together: bool
+    ports: Ports, reconciliation_id: int, told: _Told, *, on_progress: Callable[[int], None] | None
 ) -> list[tuple[str, PaymentNews]]:
     """One comparison, whole or not at all; answers what its notices would have told."""
     with ports.begin() as session:
         row = session.get_one(Reconciliation, reconciliation_id, with_for_update=True)
         if row.state == ReconciliationState.CLOSED:
             raise ReconciliationClosed
-        stage(session, iter(()) if bill is None else bill.rows())
+        stage(session, iter(()) if told.bill is None else told.bill.rows(), on_progress=on_progress)
         now = ports.now()
         row.compare(who=WHO, at=now)
-        row.has_bill = bill is not None
+        row.has_bill = told.bill is not None
         compare(session, row, now=now)
+        if told.funds is not None:
+            compare_funds(session, row, told.funds, now=now)
+        clear_those_gone(session, reconciliation_id=row.id, run=row.runs, now=now)
+        book_fees(session, row, now=now)
         session.flush()
         found, account, day = missing(session, row), row.merchant_account, row.day
     usual = next(code for code, each in ports.payments.items() if f"{each.channel}:{each.merchant}" == account)
-    return _as_news(found, day=day, usual=usual, counts_refunds_together=counts_refunds_together)
+    return _as_news(found, day=day, usual=usual, counts_refunds_together=told.counts_refunds_together)
 
 
 def _as_news(

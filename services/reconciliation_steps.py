@@ -16,7 +16,7 @@ from config.clock import BEIJING
 from models.journal import clearing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import psycopg
     from sqlalchemy.orm import Session
@@ -35,6 +35,8 @@ STAGING = f"""
     ) ON COMMIT DROP;
     COPY bill_rows ({", ".join(COLUMNS)}) FROM STDIN
 """
+SHOWN_EVERY = 10_000
+"""Rows between two words of how far it is."""
 PATIENCE = text("SET LOCAL statement_timeout = '30min'")
 """A big merchant's day takes longer than anything that a person waits for."""
 SUMS = text("""
@@ -88,8 +90,27 @@ REFUNDS = """
                 WHERE r.payment_id = p.id AND r.road = 'PROVIDER' AND r.state NOT IN ('APPLIED', 'REJECTED') AND (
                     r.refund_no = b.refund_key OR r.provider_refund_no = b.provider_refund_no
                     OR (r.origin = 'SEEN' AND starts_with(r.refund_no, b.refund_key || ':')))
-                ORDER BY r.refund_no <> b.refund_key, r.id LIMIT 1) f ON true)
+                ORDER BY r.refund_no <> b.refund_key, r.id LIMIT 1) f ON true
+        UNION ALL
+        SELECT 'REFUND', p.payment_no, p.provider_payment_no, r.refund_no, r.provider_refund_no, NULL, r.amount_fen, 'CNY', r.refunded_at,
+            true, 'LOCAL_ONLY'
+        FROM refunds r JOIN payments p ON p.id = r.payment_id AND p.channel = :channel AND p.merchant = :merchant
+        WHERE r.road = 'PROVIDER' AND r.origin = 'ORDERED' AND r.state = 'REFUNDED' AND r.billed_on IS NULL
+            AND r.refunded_at >= :begins_at AND r.refunded_at < :ends_at)
 """
+# A refund stands in the bill of the day on which it was begun (WeChat) or done (Alipay): from then on no day misses it, and one that did
+# before is told otherwise.
+BILLED = text("""
+    WITH billed AS (
+        UPDATE refunds r SET billed_on = :day FROM bill_rows b JOIN payments p ON p.channel = :channel AND p.merchant = :merchant
+            AND p.provider_payment_no = b.provider_payment_no
+        WHERE b.kind = 'REFUND' AND r.payment_id = p.id AND r.origin = 'ORDERED' AND r.billed_on IS NULL
+            AND (r.refund_no = b.refund_no OR r.provider_refund_no = b.provider_refund_no)
+        RETURNING r.refund_no, p.payment_no)
+    UPDATE reconciliation_differences d SET resolved_at = :now, resolution = 'agrees by now', explained_at = NULL, explained_by = NULL
+    FROM billed WHERE d.subject = 'REFUND' AND d.kind = 'LOCAL_ONLY' AND d.resolved_at IS NULL AND d.refund_key = billed.refund_no
+        AND d.payment_no = billed.payment_no
+""")
 # What a person explained stays explained, and what two resolved resolved, while nothing about it changes.
 UNLESS_EXPLAINED = """
     ON CONFLICT ON CONSTRAINT uq_reconciliation_differences_one_a_row DO UPDATE SET
@@ -158,15 +179,17 @@ class Missing:
     """Whether other refunds of the payment are under way, or were seen: a sum of theirs may hold this one."""
 
 
-def stage(session: Session, rows: Iterator[BillRow]) -> None:
-    """The bill's rows into a table of this transaction. Raises BillDamaged, which undoes it."""
+def stage(session: Session, rows: Iterator[BillRow], *, on_progress: Callable[[int], None] | None = None) -> None:
+    """The bill's rows into a table of this transaction. `on_progress` hears how many, now and then. Raises BillDamaged, which undoes it."""
     session.execute(PATIENCE)
     create, copy_in = STAGING.split(";")
     driver = cast("psycopg.Connection", session.connection().connection.driver_connection)
     with driver.cursor() as cursor:
         cursor.execute(create)
         with cursor.copy(copy_in) as copy:
-            for row in rows:
+            for number, row in enumerate(rows, start=1):
+                if on_progress is not None and number % SHOWN_EVERY == 0:
+                    on_progress(number)
                 copy.write_row(
                     (
                         str(row.kind), row.payment_no, row.provider_payment_no, row.amount_fen, row.currency, row.at, row.fee_fen,
@@ -177,7 +200,7 @@ def stage(session: Session, rows: Iterator[BillRow]) -> None:
 
 
 def compare(session: Session, reconciliation: Reconciliation, *, now: datetime) -> None:
-    """What was staged against payments and refunds: differences written, those gone marked, the day's figures set."""
+    """What was staged against payments and refunds: differences written, refunds marked that a bill has, the day's figures set."""
     channel, _, merchant = reconciliation.merchant_account.partition(":")
     begins_at = datetime.combine(reconciliation.day, time.min, BEIJING)
     given: dict[str, Any] = {
@@ -198,8 +221,8 @@ def compare(session: Session, reconciliation: Reconciliation, *, now: datetime) 
         reconciliation.refund_fen,
         reconciliation.fee_fen,
     ) = sums
+    session.execute(BILLED, {**given, "day": reconciliation.day})
     reconciliation.matched = sum(session.execute(statement, given).scalar_one() for statement in STATEMENTS)
-    clear_those_gone(session, reconciliation_id=reconciliation.id, run=reconciliation.runs, now=now)
 
 
 def clear_those_gone(session: Session, *, reconciliation_id: int, run: int, now: datetime) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from providers.alipay.client import AlipayClient
+    from providers.bills import Funds
     from providers.http import Line
 
 METHOD = "alipay.data.dataservice.bill.downloadurl.query"
@@ -60,6 +61,10 @@ class AlipayBills:
             file.close()
             raise
         return Bill(file, partial(zipped_rows, merchant=self.merchant, day=day))
+
+    def funds(self, day: date, *, now: datetime) -> Funds | None:  # noqa: ARG002 - as the protocol has it
+        """Their account flow is another product; the bill is held against its own sums."""
+        return None
 
     def _download(self, address: str, file: BinaryIO) -> None:
         answer = self._line.download(address, into=file, limit_bytes=PACKED_LIMIT_BYTES)

@@ -24,6 +24,7 @@ from providers.bills import (
     Bill,
     BillDamaged,
     BillNotReady,
+    Funds,
     NoBill,
     is_made_up,
 )
@@ -80,6 +81,19 @@ class WeChatBills:
         path = f"/v3/bill/fundflowbill?bill_date={day.isoformat()}&account_type={account}&tar_type=GZIP"
         with self._fetch(path, day, now) as file:
             yield from _unpacked(file, read=flow_rows)
+
+    def funds(self, day: date, *, now: datetime) -> Funds | None:
+        """Withdrawals and whatever else moves on the account are not ours to compare."""
+        came = went = fee = 0
+        for row in self.fund_flow(day, now=now):
+            match row.business:
+                case "交易":
+                    came += row.amount_fen
+                case "退款":
+                    went -= row.amount_fen
+                case "扣除交易手续费" | "手续费":
+                    fee -= row.amount_fen
+        return Funds(came_fen=came, went_fen=went, fee_fen=fee)
 
     def _fetch(self, path: str, day: date, now: datetime) -> BinaryIO:
         try:

@@ -12,7 +12,7 @@ from config.settings import HOME
 
 PROMISED = {
     "empty_per_s", "verify_only_per_s", "door_per_s", "sustained_per_s", "settle_per_s", "settle_per_s_3_bills", "door_vs_verify_only",
-    "sustained_vs_verify_only", "door_p99_ms_at_32", "posted_p99_ms", "assess_vs_copy", "seed",
+    "sustained_vs_verify_only", "door_p99_ms_at_32", "posted_p99_ms", "assess_vs_copy", "reconcile_vs_copy", "seed",
 }  # fmt: skip
 
 

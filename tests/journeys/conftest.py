@@ -36,6 +36,7 @@ class Town:
         self.sandbox = Sandbox(stack.url("sandbox"))
         self._next = {kind: itertools.count() for kind in PROGRAMS}
         self._lock = threading.Lock()
+        self._numbers: dict[str, str] = {}
         self.month = self._today_month()
 
     @staticmethod
@@ -73,12 +74,17 @@ class Town:
         phone = Phone(
             self.stack.url("web"), self.sandbox, miniprogram=program, app_id=app_id, platform=platform, user_id=user["user_id"]
         )
+        self._numbers[phone.user_id] = number
         phone.sign_in()
         if platform == "wechat":
             phone.consent_to()
             phone.prove_name("张三", number, "13800000000")
             phone.prove_face()
         return phone
+
+    def id_number_of(self, phone: Phone) -> str:
+        """As the authorities know who has this phone."""
+        return self._numbers[phone.user_id]
 
     def own_bill(self, phone: Phone) -> tuple[str, dict]:
         me = next(person for person in phone.people() if person["is_self"])

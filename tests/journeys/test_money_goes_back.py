@@ -107,3 +107,68 @@ def test_two_of_the_staff_send_a_paid_month_back_and_the_payer_hears_of_it(town)
     (state,) = [each["state"] for each in phone.bills(person) if each["id"] == bill["id"]]
     assert state == "REFUNDED"
     assert "原路退回" in json.dumps(phone.ask("GET", "/messages"), ensure_ascii=False)
+
+
+def a_paid_month(town, kind="wechat"):
+    """Somebody pays their own month; who they are as the tax authority knows them."""
+    phone = town.phone(kind)
+    person, bill = town.own_bill(phone)
+    order = phone.order(person, [bill["id"]])
+    phone.pay(order)
+    phone.wait_until(order["order_no"], "PAID")
+    month = {
+        "id_number": town.id_number_of(phone),
+        "insurance_type": bill["insurance_type"],
+        "coverage_month": int(bill["coverage_month"].replace("-", "")),
+        "amount_fen": bill["amount_fen"],
+        "payment_no": order["payment_no"],
+    }
+    return phone, person, order, month
+
+
+def state_of(phone, person, order):
+    [bill] = [each for each in phone.bills(person) if each["state"] != "UNPAID"]
+    titles = [each["title"] for each in phone.ask("GET", "/messages")["messages"]]
+    return bill["state"], titles[0]
+
+
+def test_a_paid_month_is_confirmed_by_the_tax_authority_and_posted_by_the_registrar_and_the_phone_says_so(town):
+    """Whatever is wrong with the first files; each is read by a process of its own."""
+    authority, day = "tax-320400", "2026-11-21"
+    paid = [a_paid_month(town) for _ in range(3)]
+    before = town.accounts().get(f"treasury:{authority}", 0)
+    for phone, person, order, _ in paid:
+        assert state_of(phone, person, order) == ("PAID", "社保费支付成功")
+
+    spoiled = town.sandbox.tax_list(
+        authority,
+        day,
+        months=[month for *_, month in paid],
+        faults={"wrong_amount": 1, "stranger": 1, "duplicate": 2},
+        seed="7",
+    )
+    first = town.canbao("tax-list", spoiled["file"])
+    assert (first.returncode, "2 confirmed" in first.stdout, "2 open" in first.stdout) == (1, True, True), (
+        first.stdout + first.stderr
+    )
+    listed = town.canbao("differences").stdout
+    assert "AMOUNT_DIFF MONTH" in listed
+    assert "UNKNOWN_PERSON" in listed
+    assert all(month["id_number"] not in listed for *_, month in paid)
+    for fault in ("wrong_total", "cut", "no_flag"):
+        refused = town.canbao("tax-list", town.sandbox.tax_list(authority, day, faults={fault: 1})["file"])
+        assert (refused.returncode, "confirmed" in refused.stdout) == (1, False)
+    whole = town.canbao("tax-list", town.sandbox.tax_list(authority, day)["file"])
+    assert (whole.returncode, "1 confirmed" in whole.stdout, "2 known before, 0 open" in whole.stdout) == (0, True, True), (
+        whole.stdout + whole.stderr
+    )
+
+    for phone, person, order, _ in paid:
+        assert state_of(phone, person, order) == ("TAX_CONFIRMED", "社保费缴费成功")
+    answered = town.canbao("registrar-list", town.sandbox.registrar_list(authority, day)["file"])
+    assert (answered.returncode, "3 posted" in answered.stdout) == (0, True), answered.stdout
+    for phone, person, order, _ in paid:
+        assert state_of(phone, person, order)[0] == "POSTED"
+    held = town.sandbox.treasury()[authority]
+    assert town.accounts()[f"treasury:{authority}"] - before == held == sum(month["amount_fen"] for *_, month in paid)
+    assert town.clearing() == town.money()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from providers.bills import Bill, BillRow, NoBill
+from providers.bills import Bill, BillRow, Funds, NoBill
 from providers.counters.way import CounterMoney
 from providers.protocols import (
     BadSignature,
@@ -328,6 +328,12 @@ class FakeBills(_Told):
     counts_refunds_together: bool = False
     days: dict[date, list[BillRow | ProviderError]] = field(default_factory=dict)
     """A fault among the rows is raised when the reader comes to it."""
+
+    flows: dict[date, Funds] = field(default_factory=dict)
+    """Days with a fund flow beside the bill."""
+
+    def funds(self, day: date, *, now: datetime) -> Funds | None:
+        return self.flows.get(day)
 
     def fetch(self, day: date, *, now: datetime) -> Bill:
         self._asked("fetch", day)
