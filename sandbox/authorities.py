@@ -101,6 +101,8 @@ def put(folder: Path, name: str, content: bytes, *, fault: str | None = None) ->
     if fault == "wrong_flag":
         flag = f"{len(content)}|{'0' * 64}"
     kept = content[: len(content) * 2 // 3] if fault == "cut" else content
+    # An older file's flag would call this one whole.
+    (folder / f"{name}.ok").unlink(missing_ok=True)
     for ending, what in (("", kept), *(() if fault == "no_flag" else ((".ok", flag.encode()),))):
         half = folder / f".{name}{ending}.half"
         half.write_bytes(what)

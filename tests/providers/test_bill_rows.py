@@ -52,6 +52,13 @@ def test_a_wechat_bill_tells_payments_and_refunds():
     ]  # fmt: skip
 
 
+def test_a_byte_order_mark_is_no_part_of_a_columns_name_and_may_be_missing():
+    content = written.wechat_all([wechat_paid()])
+    assert content.startswith(b"\xef\xbb\xbf")
+
+    assert of_wechat(content) == of_wechat(content.removeprefix(b"\xef\xbb\xbf"))
+
+
 def test_an_alipay_bill_tells_payments_and_refunds():
     rows = of_alipay(
         written.alipay_table([alipay_paid(**{"服务费（元）": "-2.28"}), alipay_refunded(**{"服务费（元）": "0.48"})], day=DAY)
