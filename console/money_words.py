@@ -238,12 +238,19 @@ FAULTS: Final = {
     FaultKind.NOT_TAKEN: "银行未取走文件",
     FaultKind.NO_ANSWER: "多次查询无结果",
 }
-NOUNS: Final = {"payment": "支付", "payment_order": "订单", "refund": "退款", "contribution_bill": "账单"}
+NOUNS: Final = {
+    "payment": "支付",
+    "payment_order": "订单",
+    "refund": "退款",
+    "contribution_bill": "账单",
+    "debit_instruction": "扣款",
+}
 _STATES: Final[dict[str, dict[Any, str]]] = {
     "payment": dict(PAYMENTS),
     "payment_order": dict(ORDERS),
     "refund": dict(REFUND_STATES),
     "contribution_bill": dict(BILLS),
+    "debit_instruction": dict(DEBITS),
 }
 
 

@@ -8,10 +8,12 @@ import click
 
 from config.clock import BEIJING
 from jobs.asking import in_words, ports_of
-from services import debit_faults, debit_files, debit_making, debit_views
+from services import debit_batches, debit_faults, debit_files, debit_making
 
 if TYPE_CHECKING:
-    from services.debit_views import BatchView
+    from services.debit_batches import BatchView
+
+MOST_LISTED = 200
 
 
 @click.group()
@@ -43,7 +45,7 @@ def exchange_command(way: str | None) -> None:
 def list_command() -> None:
     """Batches, the newest first."""
     with ports_of().begin() as session:
-        batches = debit_views.list_batches(session)
+        batches, _ = debit_batches.list_batches(session, ways=None, limit=MOST_LISTED)
     for batch in batches:
         _show(batch)
     if not batches:
@@ -55,7 +57,8 @@ def list_command() -> None:
 def show_command(batch_id: int) -> None:
     """One batch with each of its lines; of a card only the last four digits."""
     with in_words(), ports_of().begin() as session:
-        batch, lines = debit_views.show_batch(session, batch_id=batch_id)
+        batch = debit_batches.read_batch(session, batch_id=batch_id)
+        lines, _ = debit_batches.list_lines(session, batch_id=batch_id, limit=batch.lines)
     _show(batch)
     for line in lines:
         told = f"{line.result or '-'} {line.bank_code or ''}".strip()

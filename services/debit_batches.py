@@ -14,17 +14,52 @@ from models.debits import UNDER_WAY, BankFileFault, BatchState, DebitBatch, Debi
 from models.payments import Payment
 from models.withholding_agreements import WithholdingAgreement
 from services.debit_faults import NEXT_STEPS
-from services.debit_views import BatchView, LineView
 from services.errors import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from datetime import datetime
+    from datetime import date, datetime
 
     from sqlalchemy import ColumnElement, Row, Select
     from sqlalchemy.orm import Session
 
 A_PAGE: Final = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchView:
+    """One batch, as the staff see it. Amounts in fen."""
+
+    id: int
+    way: str
+    run_day: date
+    number: int
+    state: str
+    lines: int
+    total_fen: int
+    succeeded: int
+    succeeded_fen: int
+    failed: int
+    under_way: int
+    asks: int
+    result_due_at: datetime
+    sent_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineView:
+    """One line, with nothing of its person but what a card's last digits tell."""
+
+    seq: int
+    payment_no: str
+    agreement_no: str
+    card_masked: str
+    amount_fen: int
+    state: str
+    result: str | None
+    bank_code: str | None
+    bank_serial: str | None
+    booked_on: date | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,32 +1,29 @@
-"""Debits as people and staff see them: what the next run takes of one's own card, and where each batch stands."""
+"""Debits as people see them: what a bank is debiting under one's own agreement, and what the next run takes."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from sqlalchemy import case, func, select, text
+from sqlalchemy import func, select, text
 
-from models.debits import UNDER_WAY, DebitBatch, DebitInstruction, DebitRun
+from models.debits import UNDER_WAY, DebitInstruction, DebitRun
 from models.enrollments import Enrollment, EnrollmentState
-from models.payments import Payment
 from models.withholding_agreements import AgreementState, WithholdingAgreement
 from services.arrays import array
 from services.debit_calendar import next_run
 from services.debit_making import WANTED
-from services.errors import NotFound
 
 if TYPE_CHECKING:
     import uuid
-    from datetime import date, datetime
+    from datetime import date
 
     from sqlalchemy.orm import Session
 
     from services.debit_calendar import Run
     from services.ports import Ports
 
-MOST_LISTED: Final = 200
 TAKES = text(f"""
     SELECT coalesce(sum(b.amount_fen), 0)::bigint, coalesce(array_agg(DISTINCT b.coverage_month ORDER BY b.coverage_month), '{{}}')
     {WANTED} AND a.id = :id
@@ -113,113 +110,3 @@ def _takes(session: Session, row: WithholdingAgreement, run: Run) -> tuple[int, 
 def way_of(ports: Ports, *, authority: str, bank: str) -> str | None:
     """Which link debits agreements of this bank for this authority. No call is made."""
     return next((code for code, link in ports.partners.banks.items() if (link.authority, link.bank) == (authority, bank)), None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class BatchView:
-    """One batch, as the staff see it. Amounts in fen."""
-
-    id: int
-    way: str
-    run_day: date
-    number: int
-    state: str
-    lines: int
-    total_fen: int
-    succeeded: int
-    succeeded_fen: int
-    failed: int
-    under_way: int
-    asks: int
-    result_due_at: datetime
-    sent_at: datetime | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class LineView:
-    """One line, with nothing of its person but what a card's last digits tell."""
-
-    seq: int
-    payment_no: str
-    agreement_no: str
-    card_masked: str
-    amount_fen: int
-    state: str
-    result: str | None
-    bank_code: str | None
-    bank_serial: str | None
-    booked_on: date | None
-
-
-def list_batches(session: Session, *, limit: int = MOST_LISTED) -> list[BatchView]:
-    """The newest first."""
-    return _batches(session, limit=limit)
-
-
-def show_batch(session: Session, *, batch_id: int) -> tuple[BatchView, list[LineView]]:
-    """One batch with all its lines. Raises NotFound."""
-    found = _batches(session, batch_id=batch_id, limit=1)
-    if not found:
-        raise NotFound
-    rows = session.execute(
-        select(DebitInstruction, Payment.payment_no, WithholdingAgreement.agreement_no, WithholdingAgreement.card_masked)
-        .join(Payment, Payment.id == DebitInstruction.payment_id)
-        .join(WithholdingAgreement, WithholdingAgreement.id == DebitInstruction.agreement_id)
-        .where(DebitInstruction.batch_id == batch_id)
-        .order_by(DebitInstruction.seq)
-    )
-    lines = [
-        LineView(
-            seq=row.seq,
-            payment_no=payment_no,
-            agreement_no=agreement_no,
-            card_masked=card_masked,
-            amount_fen=row.amount_fen,
-            state=row.state,
-            result=row.result,
-            bank_code=row.bank_code,
-            bank_serial=row.bank_serial,
-            booked_on=row.booked_on,
-        )
-        for row, payment_no, agreement_no, card_masked in rows
-    ]
-    return found[0], lines
-
-
-def _batches(session: Session, *, limit: int, batch_id: int | None = None) -> list[BatchView]:
-    each, line = DebitBatch, DebitInstruction
-    succeeded, failed = line.state == "SUCCEEDED", line.state == "FAILED"
-    wanted = (
-        select(
-            each,
-            func.count(case((succeeded, 1))),
-            func.coalesce(func.sum(case((succeeded, line.amount_fen))), 0),
-            func.count(case((failed, 1))),
-            func.count(case((line.state.in_(UNDER_WAY), 1))),
-        )
-        .outerjoin(line, line.batch_id == each.id)
-        .group_by(each.id)
-        .order_by(each.run_day.desc(), each.id.desc())
-        .limit(limit)
-    )
-    if batch_id is not None:
-        wanted = wanted.where(each.id == batch_id)
-    return [
-        BatchView(
-            id=batch.id,
-            way=batch.way,
-            run_day=batch.run_day,
-            number=batch.number,
-            state=batch.state,
-            lines=batch.lines,
-            total_fen=batch.total_fen,
-            succeeded=good,
-            succeeded_fen=int(good_fen),
-            failed=bad,
-            under_way=left,
-            asks=batch.asks,
-            result_due_at=batch.result_due_at,
-            sent_at=batch.sent_at,
-        )
-        for batch, good, good_fen, bad, left in session.execute(wanted)
-    ]

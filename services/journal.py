@@ -67,6 +67,9 @@ EXPLAIN = text("""
     UNION ALL SELECT o.created_at, 'payment_order_lines', jsonb_build_object('bill_no', l.bill_no, 'insurance_type', l.insurance_type,
            'coverage_month', l.coverage_month, 'amount_fen', l.amount_fen, 'live', l.live, 'region', l.region)
            FROM lines l JOIN payment_orders o ON o.id = l.order_id
+    UNION ALL SELECT i.created_at, 'debit_instructions', jsonb_build_object('way', b.way, 'run_day', b.run_day, 'number', b.number,
+           'seq', i.seq, 'amount_fen', i.amount_fen, 'state', i.state, 'result', i.result, 'batch_id', b.id)
+           FROM debit_instructions i JOIN debit_batches b ON b.id = i.batch_id JOIN p ON p.id = i.payment_id
     UNION ALL SELECT n.received_at, 'notices', jsonb_build_object('kind', n.kind, 'is_answer', n.content_sealed IS NULL,
            'notification_id', n.notification_id, 'amount_fen', n.amount_fen, 'provider_payment_no', n.provider_payment_no,
            'state', n.state, 'outcome', n.outcome, 'id', n.id)
@@ -76,6 +79,7 @@ EXPLAIN = text("""
            'to_state', m.to_state, 'why', m.why, 'who', m.who)
            FROM (SELECT 'payment' AS noun, id::text AS row_id FROM p
                  UNION SELECT 'payment_order', order_id::text FROM p WHERE order_id IS NOT NULL
+                 UNION SELECT 'debit_instruction', i.id::text FROM debit_instructions i JOIN p ON p.id = i.payment_id
                  UNION SELECT 'refund', f.id::text FROM refunds f JOIN p ON p.id = f.payment_id
                  UNION SELECT 'contribution_bill', bill_id::text FROM lines) k JOIN moves m ON m.noun = k.noun AND m.row_id = k.row_id
            WHERE m.noun <> 'contribution_bill' OR m.at >= (SELECT created_at FROM p)
@@ -117,6 +121,10 @@ SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
     "payment_order_lines": lambda it: (
         f"bill {it['bill_no']}: {it['insurance_type']} of {it['coverage_month']}, {it['amount_fen']} fen"
         f"{'' if it['live'] else ' (given back)'}"
+    ),
+    "debit_instructions": lambda it: (
+        f"line {it['seq']} of batch {it['number']} of {it['run_day']} to {it['way']}, {it['amount_fen']} fen, "
+        f"now {it['state']}{_with(' (', it['result'], ')')}"
     ),
     "notices": lambda it: (
         f"{it['kind']} by {'answer' if it['is_answer'] else 'notice'}: {it['notification_id']}, {_or_dash(it['amount_fen'])} fen, "

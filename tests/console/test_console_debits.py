@@ -46,6 +46,7 @@ def test_a_run_is_followed_from_the_batch_to_the_line_and_on_to_the_payment(hous
     [payment] = [link for link in accountant.shown.links() if payment_no in link]
     accountant.get(payment.removeprefix("/console"))
     assert "银行批量扣款" in accountant.shown.text
+    assert "第1笔，扣款成功" in accountant.shown.text
 
 
 def test_no_card_is_told_beyond_its_last_digits(house):

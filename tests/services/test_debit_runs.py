@@ -10,15 +10,15 @@ from sqlalchemy import text
 from config.clock import BEIJING
 from models.debits import FaultKind
 from providers.bank_files import BatchKey
-from services import branch_agreements, orders
+from services import branch_agreements, journal, orders
 from services.bills import list_bills
+from services.debit_batches import list_batches, list_lines, read_batch
 from services.debit_calendar import next_run, runs
 from services.debit_errors import DebitInFlight
 from services.debit_faults import open_faults, resolve_fault
 from services.debit_files import exchange
 from services.debit_making import make_debits, oldest_first
 from services.debit_reminders import remind_of_debits, which_reminder
-from services.debit_views import list_batches, show_batch
 from services.errors import NotFound
 from services.messages import list_messages
 from services.refund_sending import return_surplus, send_refunds
@@ -121,6 +121,10 @@ def test_the_months_that_are_owed_go_to_the_bank_in_one_line_and_are_paid(world,
     assert world.bill_states() == ["PAID"]
     assert world.clearing() == world.banks_money() == {OUR_ACCOUNT: bill.amount_fen}
     assert world.templates(account) == ["payment.succeeded"]
+    payment_no = world.scalar("SELECT payment_no FROM payments")
+    with world.ports.begin() as session:
+        told = [event.what for event in journal.explain(session, payment_no=payment_no)]
+    assert f"line 1 of batch 1 of 2026-11-25 to {WAY}, {bill.amount_fen} fen, now SUCCEEDED (SUCCESS)" in told
     serial = world.scalar("SELECT provider_payment_no FROM payments")
     assert serial == world.banks.lines()[0]["serial"]
     opened = world.rows(
@@ -616,14 +620,14 @@ def test_the_staff_see_batches_and_lines_and_no_card(world, insured):
     _, agreement_id, bill = insured
     world.run()
     with world.ports.begin() as session:
-        (batch,) = list_batches(session)
-        shown, lines = show_batch(session, batch_id=batch.id)
+        (shown,), _ = list_batches(session, ways=None)
+        lines, _ = list_lines(session, batch_id=shown.id)
 
     assert (shown.succeeded, shown.succeeded_fen, shown.under_way) == (1, bill.amount_fen, 0)
     assert world.card(agreement_id) not in repr(lines)
     assert lines[0].card_masked.endswith(world.card(agreement_id)[-4:])
     with pytest.raises(NotFound), world.ports.begin() as session:
-        show_batch(session, batch_id=batch.id + 1)
+        read_batch(session, batch_id=shown.id + 1)
 
 
 def test_somebody_without_an_account_is_debited_and_nobody_is_told(world, insured):
