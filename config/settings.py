@@ -284,6 +284,17 @@ class Counter(_Entry):
     """Our private key (PEM), by which answers are signed."""
 
 
+class Slips(_Entry):
+    """Counter money of one region of which a paper alone tells, by the code of this way to pay, such as `slip-320400`."""
+
+    title: str
+    region: str
+    authority: str
+    """The collection authority whose bills it takes, as in the region's `region.yaml`."""
+    merchant: str = Field(pattern="^[0-9A-Za-z-]{4,40}$")
+    """What the collecting account is called in the books."""
+
+
 class Partners(_Entry):
     """Who we are to the platforms: the content of CANBAO_MINIPROGRAMS_FILE."""
 
@@ -296,6 +307,7 @@ class Partners(_Entry):
     aliyun: Aliyun
     pos: dict[str, Pos] = Field(default_factory=dict)
     counters: dict[str, Counter] = Field(default_factory=dict)
+    slips: dict[str, Slips] = Field(default_factory=dict)
 
 
 def load_partners(path: Path) -> Partners:

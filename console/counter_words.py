@@ -11,8 +11,9 @@ from models.payments import PaymentState
 
 if TYPE_CHECKING:
     from services.counter_orders import CounterOrderView
+    from services.counter_slips import SlipView
 
-__all__ = ["months", "standing", "yuan"]
+__all__ = ["SLIP_STATES", "months", "slip_money", "standing", "yuan"]
 STANDING: Final = {
     (OrderState.PREPAY, PaymentState.OPEN): "待刷卡",
     (OrderState.PAID, PaymentState.SUCCEEDED): "支付成功，等待税务入库",
@@ -27,3 +28,11 @@ def standing(order: CounterOrderView) -> str:
 
 def months(numbers: list[int]) -> str:
     return "、".join(str(YearMonth.from_number(number)) for number in numbers)
+
+
+SLIP_STATES: Final = {"RECORDED": "等待复核", "APPROVED": "已复核", "REJECTED": "已退回"}
+
+
+def slip_money(slip: SlipView) -> str:
+    """What became of an approved slip's money."""
+    return {"SUCCEEDED": "已入账", "SURPLUS": "重复或金额不符，款项将退还"}.get(slip.payment_state or "", "处理中")

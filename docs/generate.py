@@ -21,6 +21,7 @@ import services.agreement_errors
 import services.application_errors
 import services.case_errors
 import services.counter_payment_errors
+import services.counter_slip_errors
 import services.debit_errors
 import services.printout_errors  # noqa: F401 - all: refusals stand in the list once somebody knows them
 from config import settings as settings_module
@@ -37,6 +38,7 @@ from config.settings import (
     Pos,
     Settings,
     SettingsFault,
+    Slips,
     load_settings,
 )
 from jobs.commands import COMMANDS
@@ -45,6 +47,7 @@ from models import (
     adjustments,
     applications,
     bills,
+    counter_slips,
     debits,
     enrollments,
     identity,
@@ -267,6 +270,7 @@ def settings_page() -> str:
         ("banks.….sftp", BankSftp),
         ("pos", Pos),
         ("counters", Counter),
+        ("slips", Slips),
         ("aliyun", Aliyun),
     ):
         said = sayings(settings_module, model.__name__)
@@ -349,6 +353,7 @@ MACHINES = {
     identity.FaceCheck: (identity.FaceCheckState, identity),
     identity.BankCardCheck: (identity.BankCardCheckState, identity),
     identity.CounterCheck: (identity.CounterCheckState, identity),
+    counter_slips.CounterSlip: (counter_slips.SlipState, counter_slips),
     withholding_agreements.WithholdingAgreement: (withholding_agreements.AgreementState, withholding_agreements),
     debits.DebitBatch: (debits.BatchState, debits),
     debits.DebitInstruction: (debits.InstructionState, debits),

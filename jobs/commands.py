@@ -33,6 +33,7 @@ from jobs.review_commands import messages, reviews
 from jobs.rights_commands import requests, retention
 from jobs.seal_commands import seals
 from jobs.simulate_commands import simulate
+from jobs.slip_commands import slips
 from jobs.stack import Stack, StackFault
 from jobs.staff_commands import staff
 from models.migrate import migrate as bring_up_to_date
@@ -256,6 +257,7 @@ COMMANDS = (
     inbox_command,
     counter,
     agreements,
+    slips,
     debits,
     staff,
     messages,

@@ -22,7 +22,7 @@ from providers.aliyun.line import AliyunLine
 from providers.aliyun.sms import AliyunSms
 from providers.authorities.tax_office import TaxOffice
 from providers.banks.build import build_banks
-from providers.counters.build import build_counters
+from providers.counters.build import build_counters, build_slips
 from providers.http import Line
 from providers.keys import (
     load_aes_key,
@@ -116,6 +116,7 @@ def build_adapters(settings: Settings, partners: Partners, *, clock: Clock = SYS
     # What a tax authority took in by itself is booked by the same ways; its code is the authority's own.
     payments |= {merchant.authority: TaxOffice(authority=merchant.authority) for merchant in partners.merchants.values()}
     payments |= build_counters(settings, partners)
+    payments |= build_slips(partners)
     return Adapters(
         logins=logins,
         payments=payments | bank_money,

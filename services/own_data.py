@@ -86,6 +86,7 @@ KINDS: Final = (
     _kind("receipts", "下载过的缴费回单（不含内容）", PAY, OURS, "printouts", of=rows.receipts),
     _kind("receipt_fetches", "下载缴费回单的记录", "防止下载被滥用", OURS, "receipt_fetches", of=rows.receipt_fetches),
     _kind("counter_orders", "在窗口开过的缴费单", PAY, OURS, "counter_orders", of=of_counters.counter_orders),
+    _kind("counter_slips", "由工作人员录入的银行缴款凭证", PAY, OURS, "counter_slips", of=of_counters.counter_slips),
     _kind("counter_payments", "银行柜面报来的收款", PAY, "收款银行提供", "counter_payments", of=of_counters.counter_payments),
     _kind("refunds", "退款", "退还多缴的费用", "支付平台提供", "refunds", of=rows.refunds),
     _kind("enrollments", "参保登记", PAY, REGISTRAR, "enrollments", of=rows.enrollments),

@@ -23,6 +23,7 @@ from config.rulebook import load_rulebook
 from config.seals import load_seals, new_seal_keys
 from config.settings import HOME, load_partners
 from models.migrate import migrate
+from providers.counters.build import build_slips
 from providers.protocols import Channel
 from services.ports import Ports, transaction_is_open
 from tests.factories import DEBIT, World
@@ -239,6 +240,7 @@ def ports_to(
             code: FakeCounter(merchant=counter.merchant, bank=counter.bank, region=counter.region, authority=counter.authority)
             for code, counter in partners.counters.items()
         }
+        | build_slips(partners)
         | {DEBIT: FakePayments(calls=CallsOutsideTransactions(), channel=Channel.BANK_DEBIT, merchant="ICBC320400")},
         faces={
             code: FakeFaces(

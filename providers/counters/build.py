@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from providers.counters.signing import Signatures
-from providers.counters.way import BankCounter
+from providers.counters.way import BankCounter, CounterMoney
 from providers.keys import KeyFileError, load_private_key, load_public_key_or_certificate
+from providers.protocols import Channel
 
 if TYPE_CHECKING:
     from config.settings import Counter, Partners, Settings
@@ -24,6 +25,11 @@ def build_counters(settings: Settings, partners: Partners) -> dict[str, BankCoun
         )
         for code, counter in partners.counters.items()
     }
+
+
+def build_slips(partners: Partners) -> dict[str, CounterMoney]:
+    """Money that papers tell of, by the code of the way, such as `slip-320400`."""
+    return {code: CounterMoney(channel=Channel.SLIP, merchant=slips.merchant) for code, slips in partners.slips.items()}
 
 
 def _signatures(settings: Settings, counter: Counter) -> Signatures:

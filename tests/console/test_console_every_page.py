@@ -17,6 +17,8 @@ from models.identity import CounterDocument
 from models.staff import StaffRole
 from services import staff as service
 from services.counter_orders import NewCounterOrder, make_counter_order
+from services.counter_slip_papers import SlipPaper
+from services.counter_slips import record_slip
 from services.review_overrides import ask_override
 from services.staff import Scope
 from services.staff_sessions import IDLE_AFTER
@@ -80,12 +82,29 @@ def a_counter_order(house: House, region: str = "320400") -> str:
     return order.payment_no
 
 
+def a_slip(house: House, region: str = "320400") -> str:
+    """Recorded by somebody else; a region without slips has one by its row alone."""
+    serial = next(FREE)
+    number = an_id_number(serial % 500, born=f"19{serial % 40 + 50}0402")
+    person = house.world.person(id_number=number)
+    (bill,) = house.world.bills(house.world.enrollment(person))
+    paper = SlipPaper(
+        region="320400", bank="ICBC", serial=f"0200-{serial}", name="张三丰", id_number=number, months=("2026-11",), insurance_type=None,
+        amount_fen=bill.amount_fen, paid_on=house.ports.today(),
+    )  # fmt: skip
+    slip_no = record_slip(house.ports, paper=paper, by="S1099").slip_no
+    with house.ports.begin() as session:
+        session.execute(text("UPDATE counter_slips SET region = :r WHERE slip_no = :no"), {"r": region, "no": slip_no})
+    return slip_no
+
+
 PATH_VALUES: dict[str, Callable[[House], Any]] = {
     "number": a_number,
     "application_id": an_application_at_hand,
     "kind": lambda _house: "ID_FRONT",
     "override_id": an_override,
     "payment_no": a_counter_order,
+    "slip_no": a_slip,
     "notice_id": lambda house: a_notice(house.world),
     "refund_id": lambda house: a_refund(house.world),
     "difference_id": lambda house: a_difference(house.world),
@@ -101,6 +120,7 @@ ELSEWHERE: dict[str, Callable[[House], Any]] = {
     "application_id": lambda house: an_application_at_hand(house, "650000"),
     "override_id": lambda house: an_override(house, "650000"),
     "payment_no": lambda house: a_counter_order(house, "650000"),
+    "slip_no": lambda house: a_slip(house, "650000"),
     "notice_id": lambda house: a_notice(house.world, "650000"),
     "refund_id": lambda house: a_refund(house.world, "650000"),
     "difference_id": lambda house: a_difference(house.world, "650000"),

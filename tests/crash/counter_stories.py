@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 from models.counters import CounterMeans
 from models.identity import CounterDocument
 from providers.protocols import NewsKind
-from services import counter_orders, counter_payments, counter_refunds
+from services import counter_orders, counter_payments, counter_refunds, counter_slips
 from services.counter_orders import NewCounterOrder
 from services.counter_payments import CounterReport
 from services.counter_refunds import RefundResult
+from services.counter_slip_errors import SlipKnown
+from services.counter_slip_papers import PayOutPaper, SlipPaper
 from services.errors import BusinessError
 from services.refund_sending import return_surplus, send_refunds
 from tests.crash.stories import Stage, story
-from tests.factories import COUNTER, POS, World, an_id_number
+from tests.factories import COUNTER, POS, SLIP, World, an_id_number
 
 if TYPE_CHECKING:
     from services.counter_orders import CounterOrderView
@@ -173,3 +175,95 @@ def a_month_that_was_paid_at_the_window(stage: Stage) -> None:
 @story("a bank's counter takes money for a month that is paid", prepare=a_month_that_was_paid_at_the_window, **AT_THE_BANK)
 def paid_twice_at_the_bank(stage: Stage) -> None:
     the_bank_goes_on(stage)
+
+
+# Paper slips: the staff come back to their list, and find what is left to do.
+
+SLIP_SERIAL = "0200-77881234"
+
+
+def work_on_slips(stage: Stage) -> None:
+    """Whatever step is due, by two of the staff; done already, it does no harm."""
+    months = ("2026-11",)
+    paper = SlipPaper(
+        region="320400", bank="ICBC", serial=SLIP_SERIAL, name="张三丰", id_number=NUMBER, months=months, insurance_type=None,
+        amount_fen=stage.cast["slip_fen"], paid_on=stage.ports.today(),
+    )  # fmt: skip
+    with contextlib.suppress(SlipKnown):
+        counter_slips.record_slip(stage.ports, paper=paper, by=CLERK)
+    approve_what_waits(stage)
+
+
+def approve_what_waits(stage: Stage) -> None:
+    for slip in counter_slips.list_slips(stage.ports):
+        if slip.kind == "PAYMENT" and slip.serial != SLIP_SERIAL:
+            counter_slips.reject_slip(stage.ports, slip_no=slip.slip_no, by="S2048")
+            continue
+        if slip.kind == "PAYMENT":
+            put_slip_into_drawer(stage)
+        counter_slips.approve_slip(
+            stage.ports, slip_no=slip.slip_no, amount_fen=slip.amount_fen, serial=slip.serial, by="S2048"
+        )
+
+
+def put_slip_into_drawer(stage: Stage) -> None:
+    provider = stage.ports.payments[SLIP]
+    trade = {
+        "code": SLIP, "channel": provider.channel, "merchant": provider.merchant, "amount_fen": stage.cast["slip_fen"],
+        "paid_fen": stage.cast["slip_fen"], "refunded_fen": 0, "state": NewsKind.PAID, "at": stage.ports.now().isoformat(),
+    }  # fmt: skip
+    stage.bank.change(lambda known: known["trades"].setdefault("slip", trade))
+
+
+def pay_slips_out(stage: Stage) -> None:
+    return_surplus(stage.ports)
+    send_refunds(stage.ports)
+    for each in counter_refunds.list_pay_outs(stage.ports, way=SLIP):
+        stage.bank.change(lambda known, fen=each.amount_fen: known["trades"]["slip"].update(refunded_fen=fen))
+        out = PayOutPaper(
+            refund_no=each.refund_no, bank="ICBC", serial="0299-1", amount_fen=each.amount_fen, paid_on=stage.ports.today()
+        )
+        with contextlib.suppress(SlipKnown):
+            counter_slips.record_pay_out(stage.ports, paper=out, by=CLERK)
+    approve_what_waits(stage)
+
+
+def work_and_pay_out(stage: Stage) -> None:
+    work_on_slips(stage)
+    pay_slips_out(stage)
+
+
+def a_paper_of_the_months(stage: Stage) -> None:
+    somebody_at_the_window(stage)
+    stage.cast["slip_fen"] = stage.cast["total_fen"]
+
+
+def a_paper_of_one_fen_too_much(stage: Stage) -> None:
+    a_paper_of_the_months(stage)
+    stage.cast["slip_fen"] += 1
+
+
+@story("two of the staff book a slip", prepare=a_paper_of_the_months, again=lambda _stage: None, repair=work_on_slips)
+def slip_booked(stage: Stage) -> None:
+    work_on_slips(stage)
+
+
+@story(
+    "a slip of the wrong amount is paid out",
+    prepare=a_paper_of_one_fen_too_much,
+    again=lambda _stage: None,
+    repair=work_and_pay_out,
+)
+def slip_paid_out(stage: Stage) -> None:
+    work_and_pay_out(stage)
+
+
+@story("a slip is sent back and recorded anew", prepare=a_paper_of_the_months, again=lambda _stage: None, repair=work_on_slips)
+def slip_sent_back(stage: Stage) -> None:
+    paper = SlipPaper(
+        region="320400", bank="ICBC", serial="0200-1", name="张三丰", id_number=NUMBER, months=("2026-11",), insurance_type=None,
+        amount_fen=1, paid_on=stage.ports.today(),
+    )  # fmt: skip
+    slip = counter_slips.record_slip(stage.ports, paper=paper, by=CLERK)
+    counter_slips.reject_slip(stage.ports, slip_no=slip.slip_no, by="S2048")
+    work_on_slips(stage)

@@ -25,6 +25,7 @@ from config.seals import load_seals
 from config.settings import HOME, load_partners, load_settings
 from providers.authorities.tax_office import TaxOffice
 from providers.banks.build import build_banks
+from providers.counters.build import build_slips
 from providers.document_store import DocumentStore
 from providers.protocols import Channel
 from services.ports import Ports
@@ -234,6 +235,7 @@ def build(scene: Scene, *, doomed: bool = False) -> Ports:
             code: FakeCounter(merchant=counter.merchant, bank=counter.bank, region=counter.region, authority=counter.authority)
             for code, counter in partners.counters.items()
         }
+        | build_slips(partners)
         | {code: wrap(provider) for code, provider in money.items()},
         debit_banks={code: wrap(provider) for code, provider in debits.items()},
         faces={
