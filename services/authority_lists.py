@@ -34,7 +34,7 @@ from services.tax_extra import take_in, withdraw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import date
+    from datetime import date, datetime
     from pathlib import Path
 
     from providers.authorities.lists import AuthorityList, ListHead, ListLine
@@ -69,6 +69,18 @@ class ListRead:
 def account_of(kind: ListKind, authority: str) -> str:
     """The name of an authority's days among the reconciliations."""
     return f"{ACCOUNTS[kind]}:{authority}"
+
+
+def last_read_at(ports: Ports, head: ListHead) -> datetime | None:
+    """When a list of this authority and day was read to its end; None where it never was."""
+    wanted = select(Reconciliation.compared_at).where(
+        Reconciliation.merchant_account == account_of(head.kind, head.authority),
+        Reconciliation.day == head.day,
+        # A day may have been looked at without its list, for what the list lacks.
+        Reconciliation.has_bill,
+    )
+    with ports.begin() as session:
+        return session.scalar(wanted)
 
 
 def read_tax_list(ports: Ports, path: Path, *, on_progress: Callable[[int, int], None] | None = None) -> ListRead:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from config.logs import logger
-from providers.authorities.lists import FLAG, ListKind
+from providers.authorities.lists import FLAG, ListKind, open_list
 from providers.bills import BillDamaged
 from providers.protocols import ProviderError
-from services.authority_lists import read_registrar_list, read_tax_list
+from services.authority_lists import last_read_at, read_registrar_list, read_tax_list
 from services.reconciliation_errors import ReconciliationClosed
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 log = logger(__name__)
 
 DONE: Final = "done"
+AGAIN_AFTER: Final = timedelta(hours=1)
+"""A file of which something is open is read again as often as this; one that was put right, at once."""
 READERS: Final = {ListKind.TAX: read_tax_list, ListKind.REGISTRAR: read_registrar_list}
 
 
@@ -38,6 +41,8 @@ def _read_one(ports: Ports, kind: ListKind, path: Path) -> int:
     if not path.with_name(path.name + FLAG).exists():
         return 0
     try:
+        if not _is_due(ports, kind, path):
+            return 0
         done: ListRead = READERS[kind](ports, path)
     except BillDamaged as fault:
         log.error("list.damaged", file=path.name, line=fault.line, what=fault.what)  # noqa: TRY400 - what is wrong is told
@@ -53,6 +58,13 @@ def _read_one(ports: Ports, kind: ListKind, path: Path) -> int:
     if not done.differences:
         _put_away(path)
     return done.moved
+
+
+def _is_due(ports: Ports, kind: ListKind, path: Path) -> bool:
+    with open_list(path, kind=kind) as given:
+        read_at = last_read_at(ports, given.head)
+    changed_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    return read_at is None or read_at <= ports.now() - AGAIN_AFTER or changed_at > read_at
 
 
 def _put_away(path: Path) -> None:

@@ -247,7 +247,7 @@ def records(whose: Whose) -> Rows:
     each = ContributionRecord
     columns = (
         each.insurance_type, each.coverage_month, each.kind, each.amount_fen, each.state, each.paid_at, each.tax_confirmed_at,
-        each.posted_at,
+        each.tax_receipt_no, each.treasury_on, each.posted_at, each.posted_on,
     )  # fmt: skip
     joined = select(*columns).join(Enrollment, Enrollment.id == each.enrollment_id)
     return joined.where(Enrollment.person_id == whose.person_id).order_by(each.id.desc())

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from datetime import date, datetime
 
 import pytest
 from sqlalchemy import select
 
+from app import create_app
 from config.clock import BEIJING
+from config.settings import Settings
+from jobs.list_commands import tax_missing_command
 from models.bills import ContributionBill
 from models.orders import OrderOrigin
 from models.refunds import RefundReason, RefundState
@@ -433,6 +437,23 @@ def test_the_folder_is_read_until_nothing_is_open_and_what_is_settled_is_put_awa
     ]
 
 
+def test_a_file_with_something_open_is_read_again_after_an_hour_or_once_it_is_put_right(world, ports, tmp_path):
+    object.__setattr__(ports, "authority_files", tmp_path)
+    _, [bill] = paid(world)
+    file = a_file(tmp_path, line_of(world, bill, amount_fen=1))
+    os.utime(file, (0, 0))
+
+    def runs():
+        list_folder.read_what_came(ports)
+        return world.scalar("SELECT runs FROM reconciliations")
+
+    assert [runs(), runs()] == [1, 1]
+    ports.clock.move(hours=1)
+    assert [runs(), runs()] == [2, 2]
+    a_file(tmp_path, line_of(world, bill))
+    assert (runs(), world.bill_states()) == (3, ["TAX_CONFIRMED"])
+
+
 def test_what_no_list_had_for_the_regions_working_days_is_told_once_and_ends_with_the_list(world, ports, tmp_path):
     order, [bill] = paid(world)  # a Saturday: Monday, Tuesday, Wednesday
     ports.clock.set(datetime(2026, 11, 25, 23, tzinfo=BEIJING))
@@ -442,6 +463,14 @@ def test_what_no_list_had_for_the_regions_working_days_is_told_once_and_ends_wit
     assert (tell_tax_missing(ports), tell_tax_missing(ports)) == (1, 0)
     [missing] = missing_months(ports)
     assert (missing.payment_no, missing.coverage_month, missing.amount_fen) == (order.payment_no, 202611, bill.amount_fen)
+    app = create_app(Settings(secrets_dir=tmp_path), doors=[], ports=ports)
+    app.cli.add_command(tax_missing_command)
+    with app.app_context():
+        head, row = app.test_cli_runner().invoke(args=["tax-missing"]).stdout.splitlines()
+    assert head.startswith("authority,payment_no,provider_payment_no,bill_no,")
+    assert row == (
+        f"tax-320400,{order.payment_no},P{order.payment_no},{bill.bill_no},110,202611,{bill.amount_fen},2026-11-21T10:00:00+08:00"
+    )
     assert opens(ports) == [("TAX_MISSING", None, None, bill.amount_fen)]
 
     read_tax_list(ports, a_file(tmp_path, line_of(world, bill), day="20261126"))
