@@ -19,9 +19,9 @@ def make_debit_runs(ports: Ports) -> int:
     return make_debits(ports)
 
 
-@sweep("exchange_debits", cron="* * * * *")
+@sweep("exchange_debits", cron="*/5 * * * *")
 def exchange_with_banks(ports: Ports) -> int:
-    """Batches go out, results come in, and silence is asked about."""
+    """Batches go out, results come in, and silence is asked about. Banks take hours, and count how often somebody connects."""
     return exchange(ports)
 
 
