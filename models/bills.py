@@ -169,6 +169,10 @@ class ContributionRecord(Base):
             unique=True,
             postgresql_where=text("state <> 'REVERSED'"),
         ),
+        # What went back is little, and a list may come once more to what it said of it.
+        Index(
+            "ix_contribution_records_reversed", "enrollment_id", "coverage_month", postgresql_where=text("state = 'REVERSED'")
+        ),
         # Those that wait for the tax authority are few, and a sweep looks for the oldest.
         Index("ix_contribution_records_unconfirmed", "paid_at", postgresql_where=text("state = 'PAID'")),
     )

@@ -68,6 +68,15 @@ GOING_BACK: Final = """
         SELECT f.id AS refund_id, f.road, f.state AS refund_state, f.asks FROM refund_lines g JOIN refunds f ON f.id = g.refund_id
         WHERE g.bill_id = m.bill_id AND g.live AND b.state IN ('REFUNDING', 'REFUNDED') LIMIT 1) f ON true
 """
+# A month that was paid for the wrong person is billed anew when its money is back: the line about the first money is not about the new bill.
+GONE_BACK: Final = """
+    LEFT JOIN LATERAL (
+        SELECT v.tax_receipt_no IS NOT DISTINCT FROM m.receipt_no AS is_same_receipt
+        FROM contribution_records v JOIN payments w ON w.id = v.payment_id LEFT JOIN payment_orders x ON x.id = w.order_id
+        WHERE v.state = 'REVERSED' AND v.enrollment_id = m.enrollment_id AND v.coverage_month = m.coverage_month AND v.kind = m.kind
+            AND (v.tax_receipt_no = m.receipt_no OR m.payment_no IN (w.payment_no, w.provider_payment_no, x.order_no))
+        ORDER BY 1 DESC LIMIT 1) v ON b.state = 'UNPAID'
+"""
 # A paid month that changed hands since it was matched is left to the next reading (BEING_PAID).
 TAX_WORDS: Final = """
     CASE WHEN m.person_id IS NULL THEN 'UNKNOWN_PERSON'
@@ -82,6 +91,8 @@ TAX_WORDS: Final = """
         WHEN b.state = 'PAID' AND r.payment_id = m.payment_id AND m.payment_no IS NOT NULL
             AND m.payment_no NOT IN (p.payment_no, coalesce(p.provider_payment_no, ''), coalesce(o.order_no, '')) THEN 'OTHER_PAYMENT'
         WHEN b.state = 'PAID' AND r.payment_id = m.payment_id THEN 'GO'
+        WHEN b.state = 'UNPAID' AND v.is_same_receipt THEN 'KNOWN'
+        WHEN b.state = 'UNPAID' AND NOT v.is_same_receipt THEN 'REFUND_CROSSED'
         WHEN b.state = 'UNPAID' THEN 'TAKE_IN'
         WHEN b.state = 'LOCKED' AND EXISTS (
             SELECT FROM payments w JOIN payment_orders x ON x.id = w.order_id AND x.origin = 'TAX'
@@ -106,11 +117,11 @@ JUDGE: Final = """
         FROM matched m LEFT JOIN contribution_bills b ON b.id = m.bill_id
             LEFT JOIN contribution_records r ON r.id = m.record_id
             LEFT JOIN payments p ON p.id = m.payment_id LEFT JOIN payment_orders o ON o.id = p.order_id
-            {going_back}) AS said
+            {going_back} {gone_back}) AS said
 """
 JUDGES: Final = {
-    ListKind.TAX: text(JUDGE.format(words=TAX_WORDS, going_back=GOING_BACK)),
-    ListKind.REGISTRAR: text(JUDGE.format(words=REGISTRARS_WORDS, going_back=GOING_BACK)),
+    ListKind.TAX: text(JUDGE.format(words=TAX_WORDS, going_back=GOING_BACK, gone_back=GONE_BACK)),
+    ListKind.REGISTRAR: text(JUDGE.format(words=REGISTRARS_WORDS, going_back=GOING_BACK, gone_back="")),
 }
 SECOND_OF_A_MONTH: Final = text("UPDATE judged SET word = 'CONFIRMED_TWICE' WHERE word IN ('GO', 'TAKE_IN') AND turn > 1")
 SECOND_OF_A_POSTING: Final = text("UPDATE judged SET word = 'KNOWN' WHERE word = 'GO' AND turn > 1")

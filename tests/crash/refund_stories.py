@@ -86,7 +86,7 @@ def second_money(stage: Stage) -> None:
 
 
 def with_the_treasury(stage: Stage) -> None:
-    """As the tax authority's list does it; the reading of that list is another chapter."""
+    """As the tax authority's list does it; list_stories.py reads one."""
     a_paid_order(stage)
     with stage.ports.begin() as session:
         session.execute(

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from app import create_app
 from config.clock import BEIJING
+from config.months import YearMonth
 from config.settings import Settings
 from jobs.list_commands import tax_missing_command
 from models.bills import ContributionBill
@@ -19,6 +20,7 @@ from models.refunds import RefundReason, RefundState
 from providers.bills import BillDamaged, BillNotReady
 from providers.protocols import NewsKind
 from services import authority_lists, list_folder
+from services.assessment import assess
 from services.authority_lists import read_tax_list
 from services.counter_errors import SecondPersonRequired
 from services.differences import agree_to_difference, explain_difference
@@ -324,6 +326,47 @@ def test_a_month_that_the_treasury_gave_back_stays_known(world, ports, tmp_path)
 
     assert (done.known, done.differences) == (1, 0)
     assert world.bill_states() == ["REFUNDED"]
+
+
+def wrong_person(ports, order, bills):
+    numbers = tuple(each.bill_no for each in bills)
+    wish = RefundWish(payment_no=order.payment_no, reason=RefundReason.WRONG_PERSON, words="替他人缴错", bill_nos=numbers)
+    number = apply_for_refund(ports, wish=wish, who=FIRST)
+    decide_refund(ports, refund_no=number, approve=True, words="核对无误，同意", who=SECOND)
+    return number
+
+
+def test_an_old_line_about_money_that_the_treasury_gave_back_pays_no_new_bill(world, ports, tmp_path):
+    order, [bill] = paid(world)
+    file = a_file(tmp_path, line_of(world, bill))
+    read_tax_list(ports, file)
+    number = wrong_person(ports, order, [bill])
+    for to in (RefundState.TAX_REVIEW, RefundState.TREASURY, RefundState.REFUNDED):
+        advance_refund(ports, refund_no=number, to=to, words="已收到回复", who=SECOND)
+    assess(ports, month=YearMonth.parse("2026-11"))
+    assert world.bill_states() == ["VOID", "UNPAID"]
+
+    again = read_tax_list(ports, file)
+    assert (again.known, again.taken_in, again.differences) == (1, 0, 0)
+    anew = read_tax_list(ports, a_file(tmp_path, line_of(world, bill, receipt="R00009"), day="20261122"))
+
+    assert (anew.taken_in, anew.moved) == (1, 1)
+    assert world.bill_states() == ["VOID", "TAX_CONFIRMED"]
+
+
+def test_a_line_that_names_money_which_the_provider_sent_back_pays_no_new_bill(world, ports, tmp_path):
+    order, [bill] = paid(world)
+    number = wrong_person(ports, order, [bill])
+    send_refunds(ports)
+    ports.payments["jiangsu-tax-wechat"].refunds[number] = NewsKind.REFUNDED
+    ports.clock.move(minutes=5)
+    send_refunds(ports)
+    assess(ports, month=YearMonth.parse("2026-11"))
+
+    read_tax_list(ports, a_file(tmp_path, line_of(world, bill, payment_no=order.payment_no)))
+
+    assert opens(ports) == [("REFUND_CROSSED", "REFUND_CROSSED", bill.amount_fen, bill.amount_fen)]
+    assert world.bill_states() == ["VOID", "UNPAID"]
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,13 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state = 'PAID'"),
     )
+    op.create_index(
+        "ix_contribution_records_reversed",
+        "contribution_records",
+        ["enrollment_id", "coverage_month"],
+        unique=False,
+        postgresql_where=sa.text("state = 'REVERSED'"),
+    )
     for name, kind in (
         ("why", sa.Text()),
         ("bill_id", sa.BigInteger()),
