@@ -79,6 +79,8 @@ class Refund(Stateful, Base):
         CheckConstraint("(state = 'REFUNDED') = (refunded_at IS NOT NULL)", name="refunded_at_a_time"),
         CheckConstraint("origin = 'SEEN' OR (reason IS NOT NULL AND applied_by IS NOT NULL)", name="ordered_for_a_reason"),
         Index(None, "next_ask_at", postgresql_where=text("next_ask_at IS NOT NULL")),
+        # What is not over is little among all that ever went back, and is looked for all day.
+        Index("ix_refunds_open", "id", postgresql_where=text("state NOT IN ('REFUNDED', 'REJECTED')")),
     )
     MOVES: ClassVar[Moves] = Moves(
         "refund",

@@ -26,11 +26,11 @@ NAMED: Final = ("clearing", "unknown")
 HELD: Final = "clearing"
 """What we hold; every other kind is owed."""
 
+# Money is a payment's, and through it a merchant account's; a fee is of a merchant account's day.
 WITHIN: Final = """
-    JOIN LATERAL (
-        SELECT FROM payments p WHERE p.id = t.payment_id AND p.channel || ':' || p.merchant = ANY(CAST(:accounts AS text[]))
-        UNION ALL
-        SELECT FROM reconciliations c WHERE c.id = t.reconciliation_id AND c.merchant_account = ANY(CAST(:accounts AS text[]))) seen ON true
+    LEFT JOIN payments p ON p.id = t.payment_id LEFT JOIN reconciliations d ON d.id = t.reconciliation_id
+    JOIN unnest(CAST(:accounts AS text[])) AS mine (account)
+        ON mine.account = coalesce(p.channel || ':' || p.merchant, d.merchant_account)
 """
 # One scan; the pairs are few, and are put together in memory.
 PAIRS: Final = """
@@ -65,9 +65,10 @@ DAYS: Final = """
     GROUP BY 1 ORDER BY 1
 """
 ROWS: Final = """
-    SELECT t.id, t.at, t.debit_account, t.credit_account, t.amount_fen, t.kind, t.reason, t.who, coalesce(pay.payment_no, '') AS payment_no, b.bill_no,
-        b.insurance_type, b.coverage_month
-    FROM transfers t {within} LEFT JOIN payments pay ON pay.id = t.payment_id LEFT JOIN contribution_bills b ON b.id = t.bill_id
+    SELECT t.id, t.at, t.debit_account, t.credit_account, t.amount_fen, t.kind, t.reason, t.who, pay.payment_no, b.bill_no,
+        b.insurance_type, b.coverage_month, fee.merchant_account AS fee_account, fee.day AS fee_day
+    FROM transfers t {within} LEFT JOIN payments pay ON pay.id = t.payment_id
+        LEFT JOIN contribution_bills b ON b.id = t.bill_id LEFT JOIN reconciliations fee ON fee.id = t.reconciliation_id
     WHERE t.id < :before {wanted} ORDER BY t.id DESC LIMIT :limit
 """
 NEWEST: Final = 2**62
@@ -153,11 +154,14 @@ class TransferLine:
     kind: str
     reason: str | None
     who: str
-    payment_no: str
-    """Empty for a fee, which is of a day."""
+    payment_no: str | None
+    """Whose money it is; none of a fee."""
     bill_no: str | None
     insurance_type: str | None
     coverage_month: int | None
+    fee_account: str | None
+    fee_day: date | None
+    """The merchant account and the day that a fee is of."""
 
 
 @dataclass(frozen=True, kw_only=True)

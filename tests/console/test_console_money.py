@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from console.csv_files import cell, figure
+from models.journal import Transfer
 from models.refunds import RefundReason
 from models.staff import StaffRole
 from services.refunds import RefundWish, apply_for_refund
@@ -381,6 +382,25 @@ def test_every_figure_leads_to_its_transfers_and_on_to_the_payment(house, accoun
     for said in (order.order_no, "渠道通知", "已入账", "转账：缴费入账", "缴费记录", "基本养老保险"):
         assert said in text
     assert house.world.rows("SELECT subject FROM staff_acts ORDER BY id DESC LIMIT 1") == [(order.payment_no,)]
+
+
+def test_a_providers_fee_belongs_to_its_merchant_accounts_day_and_leads_there(house, accountant, local):
+    day_id = a_day(house.world)
+    theirs = a_day(house.world, "650000")
+    with house.ports.begin() as session:
+        for account, reconciliation_id, fen in ((ACCOUNT, day_id, 77), (ACCOUNTS["650000"], theirs, 9900)):
+            given = {"amount_fen": fen, "kind": "FEE", "who": "reconcile", "at": house.ports.now()}
+            merchant = account.partition(":")[2]
+            accounts = {"debit_account": f"fees:{merchant}", "credit_account": f"clearing:{account}"}
+            session.add(Transfer(reconciliation_id=reconciliation_id, **given, **accounts))
+
+    for path in ("/journal/transfers", f"/journal/transfers?account=clearing:{ACCOUNT}"):
+        accountant.get(path)
+        assert any(CHANGZHOU in link for link in accountant.shown.links()), path
+    for path in ("/journal", "/journal/transfers", "/journal/account?account=fees:1900003204", "/journal/transfers/export"):
+        text = local.get(path).get_data(as_text=True)
+        assert "0.77" in text, path
+        assert "99.00" not in text, path
 
 
 def test_what_is_left_in_accounts_of_their_own_is_told_one_by_one(house, accountant):

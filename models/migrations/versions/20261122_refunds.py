@@ -57,6 +57,13 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("next_ask_at IS NOT NULL"),
     )
+    op.create_index(
+        "ix_refunds_open",
+        "refunds",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("state NOT IN ('REFUNDED', 'REJECTED')"),
+    )
     op.create_table(
         "refund_lines",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
