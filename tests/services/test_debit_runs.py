@@ -14,7 +14,7 @@ from services import branch_agreements, journal, orders
 from services.bills import list_bills
 from services.debit_batches import list_batches, list_lines, read_batch
 from services.debit_calendar import next_run, runs
-from services.debit_errors import DebitInFlight
+from services.debit_errors import BankFaultDealtWith, DebitInFlight
 from services.debit_faults import open_faults, resolve_fault
 from services.debit_files import exchange
 from services.debit_making import make_debits, oldest_first
@@ -559,8 +559,10 @@ def test_what_waits_for_a_person_says_the_next_step_and_is_resolved_with_words(w
     with pytest.raises(ReasonNeeded):
         resolve_fault(world.ports, fault_id=fault.id, words="卡号6222021001110000016", who="staff:S1024")
     resolve_fault(world.ports, fault_id=fault.id, words="银行已重新回盘", who="staff:S1024")
-    with pytest.raises(NotFound):
+    with pytest.raises(BankFaultDealtWith):
         resolve_fault(world.ports, fault_id=fault.id, words="银行已重新回盘", who="staff:S1024")
+    with pytest.raises(NotFound):
+        resolve_fault(world.ports, fault_id=fault.id + 1, words="银行已重新回盘", who="staff:S1024")
     with world.ports.begin() as session:
         assert open_faults(session) == []
 
