@@ -116,7 +116,9 @@ class Banks:
                     continue
                 code = self._decide(line["account"], int(line["amount_fen"]), line["memo"])
                 # What timed out may have been taken all the same: the bank itself finds out when it is asked.
-                taken = code == "success" or (code == "timeout" and _dice("timeout", line["memo"]).choice([True, False]))
+                taken = code == "success" or (
+                    code == "timeout" and _dice("timeout", f"{key[1]}:{key[3]}:{line['account']}").choice([True, False])
+                )
                 db.execute(
                     "INSERT INTO bank_lines (unit, date, batch, seq, memo, card, amount_fen, code, taken, serial, booked_on, told) "
                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
