@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import date
 
-    from config.rulebook import DebitTerms, Region
+    from config.rulebook import CollectionCalendar, CollectionDates, DebitTerms, Region
     from services.payment_reminders import Payable
 
 MONTHS_AHEAD: Final = 3
@@ -49,9 +49,15 @@ def runs(region: Region, *, first: date, last: date) -> list[Run]:
     areas_of: dict[tuple[date, YearMonth, bool, bool], list[str]] = {}
     month = YearMonth.of(first).plus(-1)  # a run at a month's end may have moved into the next one
     while month <= YearMonth.of(last):
+        # A hundred areas share a few calendars, and moving days off holidays costs: each calendar is reckoned once a month.
+        known: dict[CollectionCalendar, CollectionDates | None] = {}
         for area in region.pooling_areas:
-            calendar, dates = region.collection_calendar(area, month.first_day), collection_dates(region, area, month)
-            if calendar is None or dates is None:
+            calendar = region.collection_calendar(area, month.first_day)
+            if calendar is None:
+                continue
+            if calendar not in known:
+                known[calendar] = collection_dates(region, area, month)
+            if (dates := known[calendar]) is None:
                 continue
             for day in set(dates.debit_runs):
                 if first <= day <= last:

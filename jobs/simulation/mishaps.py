@@ -72,7 +72,6 @@ ORDERING: Final = {
         ("lost", None),
         ("forged", None),
         ("wrong_amount", None),
-        ("wrong_currency", None),
         ("wrong_merchant", None),
         ("wrong_chain", None),
     ),
