@@ -5,17 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import asyncssh
-
 from config.settings import SettingsFault
 from providers.banks.columns import LAYOUTS
 from providers.banks.debits import BankFiles
 from providers.banks.money import BankMoney
-from providers.banks.sftp import Sftp
 from providers.banks.transport import FolderPair
 
 if TYPE_CHECKING:
-    from config.settings import BankLink, Partners, Settings
+    from config.settings import BankLink, BankSftp, Partners, Settings
     from providers.bank_files import DebitProvider
     from providers.banks.transport import Transport
     from providers.protocols import PaymentProvider
@@ -47,7 +44,15 @@ def build_banks(settings: Settings, partners: Partners) -> tuple[dict[str, Debit
 def _transport(settings: Settings, code: str, link: BankLink) -> Transport:
     if link.sftp is None:
         return FolderPair(settings.state_dir / (link.folder or Path("banks") / code))
-    sftp = link.sftp
+    return _sftp(settings, code, link.sftp)
+
+
+def _sftp(settings: Settings, code: str, sftp: BankSftp) -> Transport:
+    # A quarter of a second of every start, and most houses reach no bank this way.
+    import asyncssh
+
+    from providers.banks.sftp import Sftp
+
     try:
         name = sftp.private_key_file
         key = asyncssh.read_private_key(settings.secrets_dir / name)
