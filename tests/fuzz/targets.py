@@ -50,6 +50,7 @@ from services.errors import BusinessError
 from services.people import mask_name, parse_id_number, parse_name
 from services.pictures import LONGEST_SIDE, read_picture
 from tests import photographs
+from tests.fuzz.file_targets import authority_or_statement_file
 from tests.providers import bill_writers, unionpay_wire, wire
 from webhooks import bank_counters
 
@@ -362,6 +363,9 @@ class _OneFile:
 
     def fetch(self, _name: str) -> tuple[bytes, bytes]:
         return self._content, flag_of(self._content, algorithm="SHA256")
+
+
+target(authority_or_statement_file)
 
 
 @target
