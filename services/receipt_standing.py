@@ -33,7 +33,15 @@ if TYPE_CHECKING:
 
 TITLE: Final = "社会保险费缴费回单"
 NAMELESS: Final = "（账户已注销或未实名）"
-CHANNELS: Final = {"wechat_pay": "微信支付", "alipay": "支付宝"}
+CHANNELS: Final = {
+    "wechat_pay": "微信支付",
+    "alipay": "支付宝",
+    "bank_debit": "银行卡扣款",
+    "unionpay_pos": "银联POS",
+    "bank_counter": "银行柜面",
+    "slip": "银行柜面",
+    "tax": "税务部门",
+}
 STATES: Final = {
     BillState.PAID: "支付成功，等待税务入库",
     BillState.TAX_CONFIRMED: "缴费成功（税务已入库）",

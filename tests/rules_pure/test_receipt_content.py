@@ -12,15 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.months import YearMonth
+from providers.protocols import Channel
 from services.amount_words import in_figures, in_words
 from services.form_drawing import can_write, draw, measure
 from services.form_layout import BOTTOM, lay_out
 from services.printouts import Issued, Standing
 from services.receipt_content import blocks_of
-from services.receipt_standing import SAID, STATES, PaidMonth, PaidOrder, standing_of
+from services.receipt_standing import CHANNELS, SAID, STATES, PaidMonth, PaidOrder, standing_of
 from services.receipts import _sheet
 
 AMOUNTS = st.integers(1, 10**7)
+
+
+def test_every_channel_has_a_word_on_paper():
+    assert CHANNELS.keys() == {str(each) for each in Channel}
 
 
 def a_month(number: int = 0, *, amount_fen: int = 98050, state: str = "PAID", kind: str = "NORMAL") -> PaidMonth:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from functools import partial
 
+import pypdf
 import pytest
 
 from models.identity import CounterDocument
@@ -21,6 +23,7 @@ from services.errors import (
     PersonNotMatched,
 )
 from services.payments import ask_about_silence, close_stale
+from services.receipts import print_receipt
 from services.refund_sending import return_surplus, send_refunds
 from services.review_errors import OwnAffairs
 from services.review_staff import note_person
@@ -304,3 +307,16 @@ def test_a_late_card_for_a_month_that_the_phone_paid_meanwhile_goes_back_by_itse
 def told(world, account) -> list[str]:
     rows = world.rows("SELECT template FROM messages WHERE account_id = :who ORDER BY id", who=account.id)
     return [template for (template,) in rows]
+
+
+def test_whoever_paid_at_a_window_has_a_receipt_that_says_so(ports, world, insured, terminal):
+    person, bills = insured
+    account = world.account(person)
+    order = counter_orders.make_counter_order(ports, new=new(person, bills), by="S1024")
+    world.hear(card(terminal, order), miniprogram=POS)
+    world.settle()
+
+    printed = print_receipt(ports, account=account, order_no=world.scalar("SELECT order_no FROM payment_orders"))
+
+    words = "".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(printed.content)).pages)
+    assert "银联POS" in words
