@@ -25,6 +25,7 @@ from sandbox import (
     page,
     phones,
     pos,
+    slips,
     unionpay,
     unionpay_words,
     wechat_face,
@@ -62,6 +63,7 @@ DOORS = (
     unionpay,
     pos,
     counters,
+    slips,
     books,
     authorities,
 )

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     Told = dict[str, Any]
 
 ANSWERS_WITHIN_SECONDS = 90.0
+OWN_NUMBERS = frozenset({"bank_counter", "slip"})
+"""Channels whose money has no other number than the one that its bank gave it."""
 
 
 class StreetFault(Exception):
@@ -115,9 +117,8 @@ class Street:
             for line in self.ask("GET", "/banks/lines")["lines"]
             if line["taken"]
         ]
-        # A counter's money is known by the bank's own serial, which it gives us as its number.
         orders = [
-            {**order, "provider_no": order["out_trade_no"]} if order["channel"] == "bank_counter" else order
+            {**order, "provider_no": order["out_trade_no"]} if order["channel"] in OWN_NUMBERS else order
             for order in told["orders"]
         ]
         return {**told, "orders": orders + debited, "treasury": self.ask("GET", "/treasury")}

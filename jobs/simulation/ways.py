@@ -8,6 +8,7 @@ from jobs.simulation.counters import Counters
 from jobs.simulation.debits import BranchDebits, OnlineDebits
 from jobs.simulation.phones import Alipay, WeChat
 from jobs.simulation.pos import Pos
+from jobs.simulation.slips import Slips
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,4 +36,4 @@ class Way(Protocol):
 
 
 def all_ways() -> list[Way]:
-    return [WeChat(), Alipay(), BranchDebits(), OnlineDebits(), Pos(), Counters()]
+    return [WeChat(), Alipay(), BranchDebits(), OnlineDebits(), Pos(), Counters(), Slips()]
