@@ -246,6 +246,7 @@ def reaches(key: str, what: str) -> list[str] | None:
     return None
 
 
+@cache
 def crash_points() -> list[Point]:
     """Each commit and each provider call of services/, in reading order."""
     return sorted(_points())

@@ -258,7 +258,9 @@ def _rulebook() -> Any:
     return load_rulebook()
 
 
-_rulebook()  # read once by the process that forks, not by each child
+# Read once by the process that forks, not by each child.
+_rulebook()
+crash_points()
 
 
 def no_disk(_descriptor: int) -> None:
