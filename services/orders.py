@@ -83,7 +83,7 @@ def place_order(ports: Ports, *, account: Account, new: NewOrder, idempotency_ke
     """Reserve the bills, open the payment, answer with what the phone needs to pay.
 
     The same key again tells the same order. Raises FaceCheckRequired, NotFound, ConsentRequired, BlockedByInsured,
-    RegionMismatch, NotAvailableOnline, BillNotPayable, BillsReserved, AmountChanged, OrderMustBeSplit, TooManyOpenOrders,
+    RegionMismatch, NotAvailableOnline, BillNotPayable, BillsReserved, DebitInFlight, AmountChanged, OrderMustBeSplit, TooManyOpenOrders,
     IdempotencyKeyReused, RequestInFlight, and PaymentRefused: the provider will not take it, nothing was charged, order anew.
     """
     try:

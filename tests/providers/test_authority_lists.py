@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -135,7 +135,15 @@ def test_whatever_stands_in_a_file_it_is_read_or_called_damaged(tmp_path_factory
 
 def test_the_tax_authoritys_own_tills_answer_nothing_and_return_nothing():
     office = TaxOffice(authority="tax-320400")
-    order = RefundOrder(refund_no="R1", payment_no="P1", provider_payment_no="T1", refund_fen=1, total_fen=1, reason="x")
+    order = RefundOrder(
+        refund_no="R1",
+        payment_no="P1",
+        provider_payment_no="T1",
+        refund_fen=1,
+        total_fen=1,
+        reason="x",
+        ordered_at=datetime(2026, 11, 21, tzinfo=UTC),
+    )
     for ask in (
         lambda: office.ask("P1"),
         lambda: office.close("P1"),

@@ -72,6 +72,7 @@ ELSEWHERE = {
     "consents": "the consent itself",
     "notice_readings": "that a text was opened",
     "counter_checks": "the person stands at the counter with the document in hand: asked there, and made by them on the phone",
+    "debit_reminders": "that one was told of a debit that one had signed for",
     "messages": "read in the mini-program; whether one goes out is its allowance's affair",
     "message_allowances": "the platform's own consent for each message",
     "personal_data_requests": "a right, which needs no consent",
