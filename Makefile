@@ -17,7 +17,7 @@ demo: setup  ## one story end to end, without a browser; non-zero if anything di
 	@$(BIN)/canbao demo
 
 test: setup  ## the whole suite
-	@PYTHONHASHSEED=0 $(BIN)/python -m pytest -m "not full" -n 4 --kill-one-in 3 --dist loadfile --no-loadscope-reorder --durations 30
+	@PYTHONHASHSEED=0 $(BIN)/python -m pytest -m "not full" -n 4 --kill-one-in 5 --dist loadfile --no-loadscope-reorder --durations 30
 
 quick: setup  ## the suite without what takes more than a few seconds
 	@$(BIN)/python -m pytest -m "not full and not slow" -x
