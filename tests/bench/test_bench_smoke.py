@@ -16,7 +16,7 @@ PROMISED = {
 }  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_quick_bench_ends_with_one_line_of_json_and_books_that_agree():
     done = subprocess.run(
         [sys.executable, "-m", "bench", "--quick", "--seed", "1"], cwd=HOME, capture_output=True, text=True, check=False

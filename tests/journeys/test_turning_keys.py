@@ -129,6 +129,7 @@ def settle_down(town: Town, watch: Watch) -> None:
     assert town.stack.ended() == []
 
 
+@pytest.mark.full
 def test_keys_turn_twice_while_people_come_and_go(town):
     rate, watch = turn_keys_under_load(town, seconds=4, people=3, a_second=60)
 
