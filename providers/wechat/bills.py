@@ -28,10 +28,10 @@ from providers.bills import (
     NoBill,
     is_made_up,
 )
-from providers.protocols import BadSignature, Channel, ProviderRefused, ProviderUnreachable
+from providers.protocols import Channel, ProviderRefused, ProviderUnreachable
 from providers.reading import Unreadable, json_object, must_say, text
 from providers.wechat.bill_rows import FlowRow, flow_rows, trade_rows
-from providers.wechat.pay import PASSING_REFUSALS, REFUSALS, UNKNOWN_OUTCOMES
+from providers.wechat.signed_line import SignedLine, failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,9 +63,7 @@ class WeChatBills:
         """As for WeChatPay; bills know no app."""
         self.merchant = signer.mchid
         self._line = line
-        self._signer = signer
-        self._verifier = verifier
-        self._response_key = response_key
+        self._signed = SignedLine(line=line, signer=signer, verifier=verifier, response_key=response_key)
 
     def __repr__(self) -> str:
         return f"WeChatBills({self.merchant})"
@@ -97,7 +95,10 @@ class WeChatBills:
 
     def _fetch(self, path: str, day: date, now: datetime) -> BinaryIO:
         try:
-            told = json_object(self._ask(path).content)
+            answer = self._signed.call("GET", path)
+            if answer.status_code != HTTPStatus.OK:
+                raise failure(answer)
+            told = json_object(answer.content)
             must_say(told, "hash_type", "SHA1")
             hashed, address = text(told, "hash_value"), text(told, "download_url", limit=2048)
         except Unreadable as trouble:
@@ -117,17 +118,6 @@ class WeChatBills:
             raise
         return file
 
-    def _ask(self, path: str) -> requests.Response:
-        path_signed = self._line.base_path + path
-        answer = self._line.request("GET", path, headers=self._headers(path_signed))
-        if answer.status_code != HTTPStatus.OK:
-            raise _failure(answer)
-        try:
-            self._verifier.verify(answer.headers, answer.content, now=self._signer.clock.now().timestamp())
-        except BadSignature as trouble:
-            raise ProviderUnreachable(f"wechat_pay: answer not to be trusted ({trouble.reason})") from None
-        return answer
-
     def _download(self, address: str, file: BinaryIO) -> None:
         url = self._ours(address)
         answer = self._line.download(
@@ -135,10 +125,10 @@ class WeChatBills:
             into=file,
             limit_bytes=PACKED_LIMIT_BYTES,
             # Signed as it will stand on the wire: whoever sends it may write some characters in another way.
-            headers=self._headers(str(requests.Request("GET", url).prepare().path_url)),
+            headers=self._signed.headers("GET", str(requests.Request("GET", url).prepare().path_url)),
         )
         if answer.status_code != HTTPStatus.OK:
-            raise _failure(answer)
+            raise failure(answer)
 
     def _ours(self, address: str) -> str:
         """The address of the file at the host that we configured. Raises ProviderUnreachable where it names a stranger."""
@@ -152,26 +142,9 @@ class WeChatBills:
         base = f"{here.scheme}://{here.netloc}" if origin == our_origin else self._line.base_url
         return f"{base}{there.path}?{there.query}"
 
-    def _headers(self, path: str) -> dict[str, str]:
-        headers = {"Accept": "application/json", "Authorization": self._signer.authorization(method="GET", path=path)}
-        if self._response_key:
-            headers["Wechatpay-Serial"] = self._response_key
-        return headers
-
 
 def _origin(parts: SplitResult) -> tuple[str, str, int]:
     return parts.scheme, (parts.hostname or "").lower(), parts.port or USUAL_PORTS.get(parts.scheme, 0)
-
-
-def _failure(answer: requests.Response) -> ProviderRefused | ProviderUnreachable:
-    if answer.status_code in REFUSALS and answer.status_code != HTTPStatus.TOO_MANY_REQUESTS:
-        try:
-            code = text(json_object(answer.content), "code", limit=64)
-        except Unreadable:
-            code = ""  # not WeChat's own words: some gateway in between
-        if code and code not in UNKNOWN_OUTCOMES:
-            return ProviderRefused(code, permanent=code not in PASSING_REFUSALS)
-    return ProviderUnreachable(f"wechat_pay: answered {answer.status_code}")
 
 
 def _opened(file: BinaryIO) -> BinaryIO:

@@ -1,8 +1,6 @@
 """WeChat Pay API v3 from a mini-program (JSAPI): their orders are our payments.
 
-An answer counts only if they signed it. A 2xx without a good signature (they probe us with bad ones on purpose), a
-timeout, a 5xx or "too many requests" says nothing about what happened: ProviderUnreachable, so that the house asks.
-Error bodies are not signed: they may explain a refusal, and never prove that money moved.
+How they are asked, and which answers count, stands in signed_line.
 """
 
 from __future__ import annotations
@@ -35,6 +33,7 @@ from providers.reading import (
     must_say,
     text,
 )
+from providers.wechat.signed_line import SignedLine
 from providers.wechat.signing import open_resource
 
 if TYPE_CHECKING:
@@ -69,14 +68,8 @@ REFUND_STATUSES = {
     "CLOSED": NewsKind.REFUND_FAILED,
 }
 
-SUCCESSES = range(200, 300)
-REFUSALS = range(400, 500)
-# A refusal for good would drop the payment over something that staff, or a minute, can put right.
-PASSING_REFUSALS = frozenset({"SIGN_ERROR", "NO_AUTH", "RULE_LIMIT", "NOT_ENOUGH", "FREQUENCY_LIMIT"})
 ALREADY_PAID = frozenset({"ORDERPAID", "ORDER_PAID"})
 NOT_KNOWN = frozenset({"RESOURCE_NOT_EXISTS"})
-# Said with a 4xx now and then, and still meaning: we do not know either.
-UNKNOWN_OUTCOMES = frozenset({"SYSTEM_ERROR", "SYSTEMERROR", "FREQUENCY_LIMITED", "BANK_ERROR"})
 
 
 class WeChatPay:
@@ -97,13 +90,12 @@ class WeChatPay:
     ) -> None:
         """`response_key`: which of the verifier's keys they shall sign answers with, PUB_KEY_ID_… once they gave one."""
         self.merchant = signer.mchid
-        self._line = line
+        self._signed = SignedLine(line=line, signer=signer, verifier=verifier, response_key=response_key)
         self._app_id = app_id
         self._signer = signer
         self._verifier = verifier
         self._api_v3_key = api_v3_key
         self._notify_url = notify_url
-        self._response_key = response_key
 
     def __repr__(self) -> str:
         return f"WeChatPay({self._app_id}, {self.merchant})"
@@ -126,7 +118,7 @@ class WeChatPay:
 
     def open_payment(self, frozen: bytes) -> OpenedPayment:
         try:
-            answer = self._call("POST", "/v3/pay/transactions/jsapi", frozen)
+            answer = self._signed.call("POST", "/v3/pay/transactions/jsapi", frozen)
         except ProviderRefused as refusal:
             if refusal.code in ALREADY_PAID:
                 # A refusal would end the payment, and its money with it.
@@ -150,7 +142,7 @@ class WeChatPay:
     def ask(self, payment_no: str) -> PaymentNews:
         path = f"/v3/pay/transactions/out-trade-no/{quote(payment_no, safe='')}?mchid={self.merchant}"
         try:
-            answer = self._call("GET", path)
+            answer = self._signed.call("GET", path)
         except ProviderRefused as refusal:
             if refusal.code != "ORDER_NOT_EXIST":
                 raise
@@ -162,7 +154,7 @@ class WeChatPay:
 
     def close(self, payment_no: str) -> None:
         path = f"/v3/pay/transactions/out-trade-no/{quote(payment_no, safe='')}/close"
-        answer = self._call("POST", path, _canonical({"mchid": self.merchant}))
+        answer = self._signed.call("POST", path, _canonical({"mchid": self.merchant}))
         if answer.status_code != HTTPStatus.NO_CONTENT:
             raise ProviderUnreachable(f"wechat_pay: close answered {answer.status_code}")
 
@@ -174,11 +166,11 @@ class WeChatPay:
             "notify_url": self._notify_url,
             "amount": {"refund": order.refund_fen, "total": order.total_fen, "currency": "CNY"},
         }
-        return self._refund_answer(self._call("POST", "/v3/refund/domestic/refunds", _canonical(content)), order)
+        return self._refund_answer(self._signed.call("POST", "/v3/refund/domestic/refunds", _canonical(content)), order)
 
     def ask_refund(self, order: RefundOrder) -> PaymentNews:
         try:
-            answer = self._call("GET", f"/v3/refund/domestic/refunds/{quote(order.refund_no, safe='')}")
+            answer = self._signed.call("GET", f"/v3/refund/domestic/refunds/{quote(order.refund_no, safe='')}")
         except ProviderRefused as refusal:
             if refusal.code not in NOT_KNOWN:
                 raise
@@ -249,22 +241,6 @@ class WeChatPay:
         if with_app and told.get("appid") != self._app_id:
             raise BadSignature("wrong_app")
 
-    def _call(self, method: str, path: str, body: bytes = b"") -> requests.Response:
-        headers = {"Accept": "application/json"}
-        if body:
-            headers["Content-Type"] = "application/json"
-        if self._response_key:
-            headers["Wechatpay-Serial"] = self._response_key
-        headers["Authorization"] = self._signer.authorization(method=method, path=self._line.base_path + path, body=body)
-        answer = self._line.request(method, path, data=body or None, headers=headers)
-        if answer.status_code not in SUCCESSES:
-            raise _failure(answer)
-        try:
-            self._verifier.verify(answer.headers, answer.content, now=self._signer.clock.now().timestamp())
-        except BadSignature as trouble:
-            raise ProviderUnreachable(f"wechat_pay: answer not to be trusted ({trouble.reason})") from None
-        return answer
-
 
 def _transaction(told: dict[str, Any], *, kind: NewsKind, notification_id: str) -> PaymentNews:
     """Their transaction in our words. An unpaid one has no number and no amount; a paid one without is unreadable."""
@@ -298,18 +274,6 @@ def _refund(told: dict[str, Any], *, status: str, notification_id: str) -> Payme
         provider_refund_no=text(told, "refund_id"),
         refund_fen=fen(amount, "refund"),
     )
-
-
-def _failure(answer: requests.Response) -> ProviderRefused | ProviderUnreachable:
-    status = answer.status_code
-    if status in REFUSALS and status != HTTPStatus.TOO_MANY_REQUESTS:
-        try:
-            code = text(json_object(answer.content), "code", limit=64)
-        except Unreadable:
-            code = ""  # not WeChat's own words: some gateway in between
-        if code and code not in UNKNOWN_OUTCOMES:
-            return ProviderRefused(code, permanent=code not in PASSING_REFUSALS)
-    return ProviderUnreachable(f"wechat_pay: answered {status}")
 
 
 def _canonical(body: dict[str, Any]) -> bytes:

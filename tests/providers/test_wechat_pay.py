@@ -72,7 +72,7 @@ def there():
 def pay(there):
     adapter = a_wechat_pay(there.url)
     yield adapter
-    adapter._line.close()
+    adapter._signed.line.close()
 
 
 def told_by_notice(pay, inside, **how):
@@ -139,7 +139,7 @@ def test_each_request_is_signed_as_it_stands_on_the_wire(there, path, payment_no
         assert asked.headers["Accept"] == "application/json"
         assert asked.headers["Wechatpay-Serial"] == wire.PUBLIC_KEY_ID
         assert asked.headers["User-Agent"]
-    pay._line.close()
+    pay._signed.line.close()
 
 
 def test_a_launch_is_signed_with_the_app_id_that_it_does_not_name():
