@@ -174,8 +174,7 @@ def list_bills(ports: Ports, *, account: Account, insured_person_id: uuid.UUID) 
             refuse_blocked(session, person_id=relation.person_id, payer_person_id=account.person_id)
         rows = _bills_of(session, relation.person_id)
         records = _records_of(session, [bill.id for bill, _ in rows])
-        orders = _own_orders(session, account.id, [bill.id for bill, _ in rows])
-        debited = _debited(session, [bill.id for bill, _ in rows])
+        orders, debited = _held_by(session, account.id, [bill.id for bill, _ in rows])
         session.expunge_all()
     views = []
     for bill, enrollment in rows:
@@ -238,20 +237,13 @@ def _records_of(session: Session, bill_ids: list[int]) -> dict[int, Contribution
     return {record.bill_id: record for record in session.scalars(query)}
 
 
-def _own_orders(session: Session, account_id: uuid.UUID, bill_ids: list[int]) -> dict[int, str]:
+def _held_by(session: Session, account_id: uuid.UUID, bill_ids: list[int]) -> tuple[dict[int, str], set[int]]:
+    """This account's own orders by bill, and the bills that a debit holds: their next word is the bank's."""
     query = (
-        select(OrderLine.bill_id, PaymentOrder.order_no)
+        select(OrderLine.bill_id, PaymentOrder.order_no, PaymentOrder.payer_account_id, PaymentOrder.origin)
         .join(PaymentOrder, PaymentOrder.id == OrderLine.order_id)
-        .where(OrderLine.bill_id.in_(bill_ids), OrderLine.live, PaymentOrder.payer_account_id == account_id)
+        .where(OrderLine.bill_id.in_(bill_ids), OrderLine.live)
     )
-    return dict(session.execute(query).all())
-
-
-def _debited(session: Session, bill_ids: list[int]) -> set[int]:
-    """Those that a debit holds: their next word is the bank's."""
-    query = (
-        select(OrderLine.bill_id)
-        .join(PaymentOrder, PaymentOrder.id == OrderLine.order_id)
-        .where(OrderLine.bill_id.in_(bill_ids), OrderLine.live, PaymentOrder.origin == OrderOrigin.DEBIT)
-    )
-    return set(session.scalars(query))
+    held = session.execute(query).all()
+    own = {row.bill_id: row.order_no for row in held if row.payer_account_id == account_id}
+    return own, {row.bill_id for row in held if row.origin == OrderOrigin.DEBIT}

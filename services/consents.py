@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 MOST_CONSENTS: Final = 100
 """How many are told, the newest first; what is in force is always among them."""
 
+NAME_NOT_TAKEN_BACK: Final = """(
+    NOT EXISTS (SELECT 1 FROM consents c WHERE c.account_id = a.id AND c.purpose = 'REAL_NAME' AND c.withdrawn_at IS NOT NULL)
+    OR EXISTS (SELECT 1 FROM consents c WHERE c.account_id = a.id AND c.purpose = 'REAL_NAME' AND c.withdrawn_at IS NULL))"""
+"""For statements about many accounts `a`: whoever took the consent back, and gave no new one, is not told what their name owes."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class NoticeText:

@@ -6,7 +6,7 @@ in no other of that day, however it ended.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, select, text
@@ -16,8 +16,10 @@ from models.bills import BillKind, ContributionBill
 from models.debits import BatchState, DebitBatch, DebitInstruction, DebitRun
 from models.orders import OrderOrigin
 from services.arrays import array
+from services.consents import NAME_NOT_TAKEN_BACK
 from services.debit_calendar import files_are_due, result_due_at, runs, terms_of
 from services.outside_orders import OutsideOrder, place_outside
+from services.payment_reminders import as_arrays
 
 if TYPE_CHECKING:
     import uuid
@@ -60,13 +62,12 @@ AGREEMENTS = text(f"""
 """)  # noqa: S608 - both halves stand above
 BILLS = text(f"SELECT a.id, b.id {WANTED} {NOT_YET} AND a.id = ANY(CAST(:ids AS uuid[])) ORDER BY b.id FOR UPDATE OF b")
 # Whose agreement it is hears of it: by the account that signed it, or the one that signed in last; not after taking the name back.
-REACHED = text("""
+REACHED = text(f"""
     SELECT DISTINCT ON (w.id) w.id, a.id FROM withholding_agreements w JOIN accounts a ON a.person_id = w.person_id
     WHERE w.id = ANY(CAST(:ids AS uuid[])) AND a.closed_at IS NULL
-        AND (NOT EXISTS (SELECT 1 FROM consents c WHERE c.account_id = a.id AND c.purpose = 'REAL_NAME' AND c.withdrawn_at IS NOT NULL)
-            OR EXISTS (SELECT 1 FROM consents c WHERE c.account_id = a.id AND c.purpose = 'REAL_NAME' AND c.withdrawn_at IS NULL))
+        AND {NAME_NOT_TAKEN_BACK}
     ORDER BY w.id, (a.id = w.account_id) DESC NULLS LAST, a.signed_in_at DESC NULLS LAST, a.id DESC
-""")
+""")  # noqa: S608 - our own words only
 FIRST_ID: Final = "00000000-0000-0000-0000-000000000000"
 
 
@@ -82,17 +83,13 @@ class _Making:
 
     @property
     def given(self) -> dict[str, Any]:
-        payable = [asdict(span) for span in self.run.payable]
         return {
             "region": self.region.code,
             "authority": self.provider.authority,
             "bank": self.provider.bank,
             "areas": array(self.run.areas),
             "run_day": self.run.day,
-            "insurances": array(span["insurance_type"] for span in payable),
-            "kinds": array(str(span["kind"]) for span in payable),
-            "firsts": array(span["first"] for span in payable),
-            "lasts": array(span["last"] for span in payable),
+            **as_arrays(self.run.payable),
         }
 
 

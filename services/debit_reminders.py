@@ -6,7 +6,6 @@ has not begun; the key of `debit_reminders` keeps the promise, in the transactio
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,8 +13,10 @@ from sqlalchemy import text
 
 from models.messages import MessageKey
 from services.arrays import array
+from services.consents import NAME_NOT_TAKEN_BACK
 from services.debit_calendar import runs, terms_of
 from services.debit_making import WANTED
+from services.payment_reminders import as_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,8 +41,7 @@ REMIND = text(f"""
         SELECT DISTINCT ON (o.id) o.id AS agreement_id, a.id AS account_id, o.amount_fen, o.months
         FROM owed o JOIN accounts a ON a.person_id = o.person_id
         WHERE a.closed_at IS NULL AND a.miniprogram = ANY(CAST(:miniprograms AS text[]))
-            AND (NOT EXISTS (SELECT 1 FROM consents c WHERE c.account_id = a.id AND c.purpose = 'REAL_NAME' AND c.withdrawn_at IS NOT NULL)
-                OR EXISTS (SELECT 1 FROM consents c WHERE c.account_id = a.id AND c.purpose = 'REAL_NAME' AND c.withdrawn_at IS NULL))
+            AND {NAME_NOT_TAKEN_BACK}
         ORDER BY o.id, (a.id = o.account_id) DESC NULLS LAST, a.signed_in_at DESC NULLS LAST, a.id DESC),
     noted AS (
         INSERT INTO debit_reminders (agreement_id, run_day, template, account_id, created_at)
@@ -50,7 +50,7 @@ REMIND = text(f"""
     INSERT INTO messages (account_id, template, facts, created_at)
     SELECT n.account_id, :template, jsonb_build_object('amount_fen', r.amount_fen, 'months', r.months, 'due_on', CAST(:due_on AS text)), :now
     FROM noted n JOIN reached r ON r.agreement_id = n.agreement_id
-""")  # noqa: S608 - the inserted half is `WANTED`, of debit_making
+""")  # noqa: S608 - what is put in are words of our own
 
 
 def remind_of_debits(ports: Ports) -> int:
@@ -91,17 +91,13 @@ def _due_today(ports: Ports, region: Region) -> list[dict[str, Any]]:
 
 
 def _given(region: Region, run: Run, areas: list[str], template: MessageKey) -> dict[str, Any]:
-    payable = [asdict(span) for span in run.payable]
     return {
         "region": region.code,
         "areas": array(areas),
         "run_day": run.day,
         "due_on": run.day.isoformat(),
         "template": template,
-        "insurances": array(span["insurance_type"] for span in payable),
-        "kinds": array(str(span["kind"]) for span in payable),
-        "firsts": array(span["first"] for span in payable),
-        "lasts": array(span["last"] for span in payable),
+        **as_arrays(run.payable),
     }
 
 

@@ -16,10 +16,13 @@ from config.months import YearMonth
 from config.rulebook import Capability, NoRuleInForce
 from models.bills import BillKind
 from models.messages import MessageKey
+from services.arrays import array
 from services.collection_dates import collection_dates
+from services.consents import NAME_NOT_TAKEN_BACK
 from services.enrollment_tiers import plan_for_many
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import date
 
     from config.rulebook import CollectionCalendar, Region
@@ -32,7 +35,7 @@ PART: Final = 10_000
 # What can be paid on the phone today, and is not: this month's bill, what is unpaid before it, and differences. A month that somebody
 # is paying just now is not told. Of several accounts of one person, the one that signed in last hears it, and only in a mini-program
 # that can take the payment. Whoever took back the consent to use their name is not told what they owe.
-REMIND = text("""
+REMIND = text(f"""
     WITH payable AS (
         SELECT * FROM unnest(CAST(:insurances AS text[]), CAST(:kinds AS text[]), CAST(:firsts AS bigint[]), CAST(:lasts AS bigint[]))
             AS p(insurance_type, kind, first, last)),
@@ -47,8 +50,7 @@ REMIND = text("""
         SELECT DISTINCT ON (a.person_id) a.person_id, a.id AS account_id, o.amount_fen, o.months
         FROM owed o JOIN accounts a ON a.person_id = o.person_id
         WHERE a.closed_at IS NULL AND a.miniprogram = ANY(:miniprograms)
-            AND (NOT EXISTS (SELECT 1 FROM consents c WHERE c.account_id = a.id AND c.purpose = 'REAL_NAME' AND c.withdrawn_at IS NOT NULL)
-                OR EXISTS (SELECT 1 FROM consents c WHERE c.account_id = a.id AND c.purpose = 'REAL_NAME' AND c.withdrawn_at IS NULL))
+            AND {NAME_NOT_TAKEN_BACK}
         ORDER BY a.person_id, a.signed_in_at DESC NULLS LAST, a.id DESC),
     noted AS (
         INSERT INTO payment_reminders (person_id, region, coverage_month, template, account_id, created_at)
@@ -60,7 +62,7 @@ REMIND = text("""
     INSERT INTO messages (account_id, template, facts, created_at)
     SELECT n.account_id, :template, jsonb_build_object('amount_fen', r.amount_fen, 'months', r.months, 'due_on', CAST(:due_on AS text)), :now
     FROM noted n JOIN reached r ON r.person_id = n.person_id
-""")
+""")  # noqa: S608 - our own words only
 
 
 def remind(ports: Ports) -> int:
@@ -115,10 +117,7 @@ def _due_today(ports: Ports, region: Region) -> list[dict[str, Any]]:
                     "month": month.number,
                     "template": template,
                     "due_on": due_on.isoformat(),
-                    "insurances": [each.insurance_type for each in payable],
-                    "kinds": [each.kind for each in payable],
-                    "firsts": [each.first for each in payable],
-                    "lasts": [each.last for each in payable],
+                    **as_arrays(payable),
                 }
             )
     return found
@@ -138,6 +137,17 @@ class Payable:
     kind: BillKind
     first: int
     last: int
+
+
+def as_arrays(payable: Iterable[Payable]) -> dict[str, str]:
+    """Whole columns for the statements that look for such bills. Pure."""
+    rows = list(payable)
+    return {
+        "insurances": array(each.insurance_type for each in rows),
+        "kinds": array(str(each.kind) for each in rows),
+        "firsts": array(each.first for each in rows),
+        "lasts": array(each.last for each in rows),
+    }
 
 
 def payable_bills(region: Region, month: YearMonth, today: date, *, supplements: bool) -> list[Payable]:
