@@ -33,11 +33,11 @@ from services.reconciliation_errors import (
 )
 from services.reconciliation_money import book_fees, compare_funds
 from services.reconciliation_steps import clear_those_gone, compare, missing, stage
+from services.reconciliation_views import DifferenceView, view_of
 from services.settlement import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from datetime import datetime
 
     from sqlalchemy.orm import Session
 
@@ -71,66 +71,6 @@ class ReconciledDay:
     """Notices that were missing, and are in the inbox now."""
     differences: int
     """What is still open."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class OpenDifference:
-    """What a person has to look at."""
-
-    id: int
-    merchant_account: str
-    day: date
-    kind: str
-    subject: str
-    payment_no: str
-    provider_payment_no: str
-    refund_key: str
-    bill_fen: int | None
-    our_fen: int | None
-    first_seen_at: datetime
-    next_step: str
-    why: str | None
-    """What is in the way of a line of an authority's list."""
-    insurance_type: str | None
-    coverage_month: int | None
-    line: int | None
-    """Where it stands in the authority's file."""
-    explained_by: str | None
-    """Who said why; somebody else has to agree."""
-    resolution: str | None
-
-
-NEXT_STEPS = {
-    "PSP_ONLY": "对方已有此笔而本系统没有：再次运行 canbao reconcile；仍在的，到商户平台核实该笔",
-    "LOCAL_ONLY": "本系统已入账（或已退）而对方账单没有：到商户平台按对方单号核实，跨日的可能在相邻日期的账单中",
-    "AMOUNT_DIFF": "双方金额不同：以对方账单为准查明原因，运行 canbao explain 核对该笔资金",
-    "TAX_MISSING": "本系统已收款而税务迟迟未入库：运行 canbao tax-missing，把该笔重新报送税务",
-    "TAX_EXTRA": "税务清单有此笔而本系统不能确认：到税务核实该笔",
-    "REFUND_CROSSED": "该月已退或正退给付款人，税务却已入库：与税务核对，由税务退库或补收，两处不得都退",
-    "NOT_CONFIRMED": "社保已回盘而税务尚未确认：等税务清单到达后再次读入，会自动记账",
-    "NOT_POSTED": "社保未能记账：按对方原因与社保经办机构核实后请其重新回盘",
-    "REGISTRAR_EXTRA": "社保回盘有此笔而本系统没有：与社保经办机构核实",
-}
-"""Kind of a difference → what a person does about it."""
-REASONS = {
-    "UNKNOWN_PERSON": "清单上的证件号码没有登记：核实参保登记，登记后再次读入",
-    "NO_SUCH_MONTH": "此人没有该月的应缴：核实险种、所属期和参保登记",
-    "BEING_PAID": "该月正在支付：支付有结果后再次读入，会自动处理",
-    "CONFIRMED_TWICE": "该月已由另一张税票确认：可能重复缴费，与税务核实由哪一方退款",
-    "OTHER_PAYMENT": "清单写明的支付单号不是缴纳该月的那一笔：运行 canbao explain 核对两笔资金",
-    "TAKE_IN": "税务收了该月而本系统未能补记：再次读入；仍在的，运行 canbao explain 核对",
-    "TRADES": "对方资金账单的收款合计与交易账单不同：以资金账单为准，到商户平台核实",
-    "REFUNDS": "对方资金账单的退款合计与交易账单不同：以资金账单为准，到商户平台核实",
-    "FEES": "对方资金账单的手续费与交易账单不同：以资金账单为准，到商户平台核实",
-    "WITHDRAW": "该月有一笔退款尚未发出也未能撤回：再次读入",
-    "POSTED_BEFORE": "社保先已记账、现又回盘未记账：与社保经办机构核实",
-}
-"""Why a line of an authority's list cannot be carried out, or which sum differs → what a person does about it."""
-
-
-def next_step(kind: str, why: str | None) -> str:
-    """What a person does about a difference."""
-    return REASONS.get(why or "", NEXT_STEPS[kind])
 
 
 def reconcile(
@@ -313,7 +253,7 @@ def _tell(ports: Ports, reconciliation_id: int, *, heard: int) -> ReconciledDay:
     return told
 
 
-def open_differences(session: Session, *, limit: int = 200) -> list[OpenDifference]:
+def open_differences(session: Session, *, limit: int = 200) -> list[DifferenceView]:
     """Differences that neither a later run nor two people have resolved, oldest first."""
     rows = session.execute(
         select(ReconciliationDifference, Reconciliation)
@@ -322,29 +262,7 @@ def open_differences(session: Session, *, limit: int = 200) -> list[OpenDifferen
         .order_by(ReconciliationDifference.id)
         .limit(limit)
     )
-    return [
-        OpenDifference(
-            id=row.id,
-            merchant_account=day.merchant_account,
-            day=day.day,
-            kind=row.kind,
-            subject=row.subject,
-            payment_no=row.payment_no,
-            provider_payment_no=row.provider_payment_no,
-            refund_key=row.refund_key,
-            bill_fen=row.bill_fen,
-            our_fen=row.our_fen,
-            first_seen_at=row.first_seen_at,
-            next_step=next_step(row.kind, row.why),
-            why=row.why,
-            insurance_type=row.insurance_type,
-            coverage_month=row.coverage_month,
-            line=row.line,
-            explained_by=row.explained_by,
-            resolution=row.resolution,
-        )
-        for row, day in rows
-    ]
+    return [view_of(row, day) for row, day in rows]
 
 
 def sign_day(ports: Ports, *, merchant_account: str, day: date, who: str, seen_run: int | None = None) -> bool:

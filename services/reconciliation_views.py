@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import func, select, true
 
 from models.reconciliation import Reconciliation, ReconciliationDifference
-from services.reconciliation import next_step
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -50,6 +49,8 @@ class DayView:
 
 @dataclass(frozen=True, kw_only=True)
 class DifferenceView:
+    """A difference as people see it. Amounts in fen."""
+
     id: int
     merchant_account: str
     day: date
@@ -62,6 +63,8 @@ class DifferenceView:
     our_fen: int | None
     currency: str
     happened_at: datetime
+    why: str | None
+    """What is in the way of a line of an authority's list."""
     insurance_type: str | None
     coverage_month: int | None
     line: int | None
@@ -69,6 +72,7 @@ class DifferenceView:
     first_seen_at: datetime
     explained_at: datetime | None
     explained_by: str | None
+    """Who said why; somebody else has to agree."""
     resolved_at: datetime | None
     resolved_by: str | None
     resolution: str | None
@@ -77,6 +81,34 @@ class DifferenceView:
     @property
     def is_open(self) -> bool:
         return self.resolved_at is None
+
+
+NEXT_STEPS = {
+    "PSP_ONLY": "对方已有此笔而本系统没有：再次运行 canbao reconcile；仍在的，到商户平台核实该笔",
+    "LOCAL_ONLY": "本系统已入账（或已退）而对方账单没有：到商户平台按对方单号核实，跨日的可能在相邻日期的账单中",
+    "AMOUNT_DIFF": "双方金额不同：以对方账单为准查明原因，运行 canbao explain 核对该笔资金",
+    "TAX_MISSING": "本系统已收款而税务迟迟未入库：运行 canbao tax-missing，把该笔重新报送税务",
+    "TAX_EXTRA": "税务清单有此笔而本系统不能确认：到税务核实该笔",
+    "REFUND_CROSSED": "该月已退或正退给付款人，税务却已入库：与税务核对，由税务退库或补收，两处不得都退",
+    "NOT_CONFIRMED": "社保已回盘而税务尚未确认：等税务清单到达后再次读入，会自动记账",
+    "NOT_POSTED": "社保未能记账：按对方原因与社保经办机构核实后请其重新回盘",
+    "REGISTRAR_EXTRA": "社保回盘有此笔而本系统没有：与社保经办机构核实",
+}
+"""Kind of a difference → what a person does about it."""
+REASONS = {
+    "UNKNOWN_PERSON": "清单上的证件号码没有登记：核实参保登记，登记后再次读入",
+    "NO_SUCH_MONTH": "此人没有该月的应缴：核实险种、所属期和参保登记",
+    "BEING_PAID": "该月正在支付：支付有结果后再次读入，会自动处理",
+    "CONFIRMED_TWICE": "该月已由另一张税票确认：可能重复缴费，与税务核实由哪一方退款",
+    "OTHER_PAYMENT": "清单写明的支付单号不是缴纳该月的那一笔：运行 canbao explain 核对两笔资金",
+    "TAKE_IN": "税务收了该月而本系统未能补记：再次读入；仍在的，运行 canbao explain 核对",
+    "TRADES": "对方资金账单的收款合计与交易账单不同：以资金账单为准，到商户平台核实",
+    "REFUNDS": "对方资金账单的退款合计与交易账单不同：以资金账单为准，到商户平台核实",
+    "FEES": "对方资金账单的手续费与交易账单不同：以资金账单为准，到商户平台核实",
+    "WITHDRAW": "该月有一笔退款尚未发出也未能撤回：再次读入",
+    "POSTED_BEFORE": "社保先已记账、现又回盘未记账：与社保经办机构核实",
+}
+"""Why a line of an authority's list cannot be carried out, or which sum differs → what a person does about it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +167,7 @@ def list_differences(
     if after is not None:
         wanted = wanted.where(ReconciliationDifference.id > after)
     with ports.begin() as session:
-        rows = [_difference(row, its_day) for row, its_day in session.execute(wanted)]
+        rows = [view_of(row, its_day) for row, its_day in session.execute(wanted)]
     return rows[:limit], rows[limit - 1].id if len(rows) > limit else None
 
 
@@ -178,7 +210,8 @@ def _days(session: Session, *which: ColumnElement[bool]) -> list[DayView]:
     ]
 
 
-def _difference(row: ReconciliationDifference, day: Reconciliation) -> DifferenceView:
+def view_of(row: ReconciliationDifference, day: Reconciliation) -> DifferenceView:
+    """With its next step. Pure."""
     return DifferenceView(
         id=row.id,
         merchant_account=day.merchant_account,
@@ -192,6 +225,7 @@ def _difference(row: ReconciliationDifference, day: Reconciliation) -> Differenc
         our_fen=row.our_fen,
         currency=row.currency,
         happened_at=row.happened_at,
+        why=row.why,
         insurance_type=row.insurance_type,
         coverage_month=row.coverage_month,
         line=row.line,
@@ -203,6 +237,11 @@ def _difference(row: ReconciliationDifference, day: Reconciliation) -> Differenc
         resolution=row.resolution,
         next_step=next_step(row.kind, row.why),
     )
+
+
+def next_step(kind: str, why: str | None) -> str:
+    """What a person does about a difference."""
+    return REASONS.get(why or "", NEXT_STEPS[kind])
 
 
 def _seen(accounts: Collection[str] | None) -> ColumnElement[bool]:
