@@ -34,11 +34,11 @@ from services.counter_bills import find_person
 from services.counter_errors import SecondPersonRequired
 from services.errors import NotFound, PersonNotMatched
 from services.messages import tell
-from services.people import mask_card_number, parse_card_number, parse_name, parse_persons_number
+from services.people import parse_card_number, parse_name, parse_persons_number
 from services.review_queue import Reviewer
 from services.review_rules import refuse_own
 from services.staff_numbers import parse_staff_number
-from services.withholding_agreements import enrolled, live_agreement, refuse_in_flight
+from services.withholding_agreements import card_columns, enrolled, live_agreement, refuse_in_flight
 
 if TYPE_CHECKING:
     from datetime import date
@@ -112,7 +112,6 @@ def record(ports: Ports, *, paper: SignedPaper, by: str) -> RecordedView:
     if paper.signed_on > ports.today():
         raise SigningDayWrong
     row_id = new_id()
-    place_of = WithholdingAgreement.place_of
     row = WithholdingAgreement(
         id=row_id,
         region=region.code,
@@ -121,9 +120,7 @@ def record(ports: Ports, *, paper: SignedPaper, by: str) -> RecordedView:
         channel=AgreementChannel.BRANCH,
         bank=bank.code,
         bank_category=bank.bank_category.code,
-        card_number_sealed=ports.seals.seal(card, place=place_of("card_number_sealed", row_id)),
-        card_number_index=ports.seals.index("card_number", card),
-        card_masked=mask_card_number(card),
+        **card_columns(ports, row_id, card),
         bank_agreement_no=_banks_number(paper.bank_agreement_no),
         financial_function_activated=paper.financial_function_activated,
         signed_at=datetime.combine(paper.signed_on, time(), BEIJING),

@@ -10,7 +10,7 @@ import hashlib
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import select
 
@@ -127,7 +127,6 @@ def _begin(
             purpose=BankCardPurpose.AGREEMENT,
             now=now,
         )
-        place_of = WithholdingAgreement.place_of
         agreement = WithholdingAgreement(
             id=agreement_id,
             account_id=account.id,
@@ -138,10 +137,8 @@ def _begin(
             channel=AgreementChannel.ONLINE,
             bank=bank.code,
             bank_category=bank.bank_category.code,
-            card_number_sealed=ports.seals.seal(card, place=place_of("card_number_sealed", agreement_id)),
-            card_number_index=ports.seals.index("card_number", card),
-            card_masked=mask_card_number(card),
-            phone_sealed=ports.seals.seal(new.phone, place=place_of("phone_sealed", agreement_id)),
+            **card_columns(ports, agreement_id, card),
+            phone_sealed=ports.seals.seal(new.phone, place=WithholdingAgreement.place_of("phone_sealed", agreement_id)),
             text_version=notice.version,
             text_hash=hashlib.sha256(notice.text.encode()).digest(),
             signed_at=now,
@@ -153,6 +150,15 @@ def _begin(
     return agreement_id, Question(
         agreement_id=agreement_id, check_id=check_id, miss=miss, person=given, card=card, phone=new.phone
     )
+
+
+def card_columns(ports: Ports, agreement_id: uuid.UUID, card: str) -> dict[str, Any]:
+    """How an agreement keeps its card: sealed, findable, and masked. Pure but for the seals."""
+    return {
+        "card_number_sealed": ports.seals.seal(card, place=WithholdingAgreement.place_of("card_number_sealed", agreement_id)),
+        "card_number_index": ports.seals.index("card_number", card),
+        "card_masked": mask_card_number(card),
+    }
 
 
 def _holder(session: Session, *, account: Account) -> Person:
