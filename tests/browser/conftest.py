@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import threading
@@ -17,6 +16,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from tests.console.browser import PASSWORD, code_at, member
 from tests.doors.house import House
+from tests.own_log import own_log  # noqa: F401 - for every test here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,16 +34,6 @@ DESKTOP = {"width": 1280, "height": 900}
 class Silent(WSGIRequestHandler):
     def log(self, *_said: object) -> None:
         """Nobody reads this server's own log; the application's is kept."""
-
-
-@pytest.fixture(autouse=True)
-def own_log() -> Iterator[None]:
-    """Each application sets up the log of its process; here they all live in one."""
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = before
-    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

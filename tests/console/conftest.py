@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING
-
 import pytest
 
 from models.staff import StaffRole
 from tests.console.browser import Browser, member
 from tests.doors.house import House
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.own_log import own_log  # noqa: F401 - for every test here
 
 NUMBERS = {
     StaffRole.REVIEWER: "S1001",
@@ -21,16 +16,6 @@ NUMBERS = {
     StaffRole.AUDITOR: "S3001",
     StaffRole.ADMINISTRATOR: "S4001",
 }
-
-
-@pytest.fixture(autouse=True)
-def own_log() -> Iterator[None]:
-    """Each application sets up the log of its process; here they all live in one."""
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = before
-    root.setLevel(level)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ Most stories share one database, since each brings people of its own; whoever co
 from __future__ import annotations
 
 import itertools
-import logging
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,21 +14,12 @@ from tests.conftest import fresh_database, ports_to
 from tests.doors.house import House
 from tests.doors.letters import Letterbox
 from tests.factories import World
+from tests.own_log import own_log  # noqa: F401 - for every test here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PEOPLE = itertools.count(1)
-
-
-@pytest.fixture(autouse=True)
-def own_log() -> Iterator[None]:
-    """Each application sets up the log of its process; here they all live in one."""
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = before
-    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")
