@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 ABOUT = """手机端接口。登录后带 `Authorization: Bearer …`；每个新建请求带 `Idempotency-Key`；拒绝一律是 RFC 9457 problem+json，程序只看 `code`。
 
 Every path: an unknown one answers 404 NOT_FOUND, a known one with another method 405 METHOD_NOT_ALLOWED. Amounts are integers of fen,
-moments are RFC 3339, a coverage month is YYYY-MM. `X-Request-ID` is echoed, or made."""
+moments are RFC 3339, a coverage month is YYYY-MM. `X-Request-ID` is echoed, or made.
+Where a platform knows no PATCH (wx.request, my.request), a POST with `X-HTTP-Method-Override: PATCH` is taken for one."""
 PROBLEM = {
     "type": "object",
     "description": "RFC 9457. Further members say facts about the refusal, such as `order_no` or `counter`.",

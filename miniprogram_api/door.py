@@ -37,6 +37,7 @@ from miniprogram_api import (
 )
 from miniprogram_api.document import complete_document
 from miniprogram_api.fields import guard_request
+from miniprogram_api.methods import patches_by_post
 
 if TYPE_CHECKING:
     from apiflask import APIFlask
@@ -71,6 +72,7 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 def install(app: APIFlask) -> None:
     app.url_map.merge_slashes = False  # an odd path is unknown, not redirected
     app.config["AUTO_SERVERS"] = False  # the document would name whatever host its first reader asked for
+    app.wsgi_app = patches_by_post(app.wsgi_app)  # type: ignore[method-assign, assignment]
     errors.install(app)
     app.before_request(_begin_request)
     app.before_request(guard_request)
