@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test quick torture check lint types imports openapi openapi-check docs docs-check format fuzz bench clean
+.PHONY: help setup run demo test quick torture check lint types imports openapi openapi-check docs docs-check client-check format fuzz bench clean
 
 help:  ## this menu
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ docs: setup  ## write the pages that are made from the code anew
 
 docs-check: setup
 	@$(BIN)/python docs/generate.py --check
+
+client-check:  ## the client for mini-programs: its types and its behaviour (needs Node.js and npm)
+	@cd client && npm ci --silent && npm run --silent check && npm test --silent
 
 format: setup  ## let the formatter and the safe fixes have their way
 	@$(BIN)/ruff check --fix . || true

@@ -7,6 +7,7 @@ Tables of the reference, and the settings tables of both READMEs. A test compare
 from __future__ import annotations
 
 import ast
+import json
 import re
 import sys
 from datetime import date
@@ -24,6 +25,7 @@ import services.counter_payment_errors
 import services.counter_slip_errors
 import services.debit_errors
 import services.printout_errors  # noqa: F401 - all: refusals stand in the list once somebody knows them
+from client.wire import types
 from config import settings as settings_module
 from config.retention import load_retention
 from config.rulebook import load_rulebook
@@ -542,6 +544,7 @@ def pages() -> dict[Path, str]:
         reference / "enrollment-feed.md": feed_page(),
         reference / "commands.md": commands_page(),
         reference / "retention.md": retention_page(),
+        ROOT / "client" / "wire.d.ts": types(json.loads((reference / "openapi.json").read_text(encoding="utf-8"))),
         ROOT / "README.md": readme("README.md", chinese=False),
         ROOT / "README.zh.md": readme("README.zh.md", chinese=True),
     }
