@@ -91,7 +91,12 @@ REASONS: Final = {
     RefundReason.DEATH: "参保人死亡",
     RefundReason.UNCLAIMED: "无主款项",
 }
-ROADS: Final = {RefundRoad.PROVIDER: "原渠道退回", RefundRoad.TREASURY: "国库退付"}
+ROADS: Final = {RefundRoad.PROVIDER: "原渠道退回", RefundRoad.TREASURY: "国库退付", RefundRoad.REVERSAL: "冲正（款项已退回）"}
+ON_APPROVAL: Final = {
+    RefundRoad.PROVIDER: "款项记为退款在途，由系统原路退回付款人。",
+    RefundRoad.TREASURY: "款项记为退款在途，由社保、税务、国库依次办理。",
+    RefundRoad.REVERSAL: "款项不再变动：所选月份改记为已退费，与渠道已退回的款项相抵。",
+}
 ORIGINS: Final = {RefundOrigin.ORDERED: "本系统发起", RefundOrigin.SEEN: "对方自行退款"}
 PARTS: Final = {
     Part.TO_DECIDE: "待审批",

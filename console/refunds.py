@@ -33,7 +33,7 @@ ONE: Final = "/refunds/<int(max=999999999999999999):refund_id>"
 SECTION: Final = "list_refunds"
 DONE: Final = {
     "applied": "已提交退款申请，请由另一位工作人员审批。",
-    "approved": "已同意退款。原渠道退回的，系统会自动发送；国库退付的，请按步骤登记各方答复。",
+    "approved": "已同意退款。原渠道退回的，系统会自动发送；国库退付的，请按步骤登记各方答复；冲正的，账目已经更正。",
     "rejected": "已驳回，款项仍在原账户。",
     "noted": "已登记答复。",
 }
@@ -132,6 +132,7 @@ def apply_for_refund() -> Any:
         "amount": field("amount").strip(),
         "reason": field("reason"),
         "words": field("words"),
+        "went_back_already": bool(field("went_back_already")),
     }
     try:
         refunds.apply_for_refund(ports(), wish=_wish(found, given), who=me().who)
@@ -153,6 +154,7 @@ def _wish(found: Refundable, given: dict[str, Any]) -> RefundWish:
         words=given["words"],
         bill_nos=tuple(given["bill_nos"]),
         amount_fen=_fen(given["amount"]),
+        went_back_already=given["went_back_already"],
     )
 
 
@@ -175,7 +177,7 @@ def _refundable(number: str) -> Refundable:
 
 
 def _form(found: Refundable | None, *, number: str = "", given: dict[str, Any] | None = None) -> dict[str, Any]:
-    nothing = {"bill_nos": [], "amount": "", "reason": "", "words": ""}
+    nothing = {"bill_nos": [], "amount": "", "reason": "", "words": "", "went_back_already": False}
     return {"found": found, "number": number, "given": given or nothing, "told": told, "rulebook": ports().rulebook}
 
 

@@ -187,7 +187,11 @@ FLOWS = {
         "fees",
         "What a provider kept for its work, once for each day of a merchant account, as its bill says.",
     ),
-    "ASSIGNED": ("any", "any", "By a person, with a reason. No command writes it yet."),
+    "ASSIGNED": (
+        "contributions",
+        "unknown",
+        "By two people: the month bears what went back unasked (`canbao refunds apply --already-back`).",
+    ),
     "REVERSAL": (
         "as the first's debit",
         "as the first's credit",

@@ -43,14 +43,22 @@ def list_command() -> None:
 @refunds.command("apply")
 @click.argument("payment_no")
 @click.option("--bill", "bill_nos", multiple=True, help="A month that this payment paid, by its bill number; again for each.")
+@click.option("--already-back", is_flag=True, help="The provider sent these months' money back unasked: only the books follow.")
 @click.option("--fen", type=click.IntRange(1), help="Of money that settled nothing: how much, where not all of it.")
 @click.option("--reason", required=True, type=click.Choice([str(each) for each in RefundReason]))
 @words_option
 @who_option
-def apply_command(*, payment_no: str, bill_nos: tuple[str, ...], fen: int | None, reason: str, words: str, who: str) -> None:
+def apply_command(
+    *, payment_no: str, bill_nos: tuple[str, ...], already_back: bool, fen: int | None, reason: str, words: str, who: str
+) -> None:
     """Ask that money goes back: months that were paid, or what of a payment settled nothing. Somebody else decides."""
     wish = refunds_service.RefundWish(
-        payment_no=payment_no, bill_nos=bill_nos, amount_fen=fen, reason=RefundReason(reason), words=words
+        payment_no=payment_no,
+        bill_nos=bill_nos,
+        amount_fen=fen,
+        reason=RefundReason(reason),
+        words=words,
+        went_back_already=already_back,
     )
     with in_words():
         click.echo(refunds_service.apply_for_refund(ports_of(), wish=wish, who=f"staff:{who}"))
@@ -61,7 +69,7 @@ def apply_command(*, payment_no: str, bill_nos: tuple[str, ...], fen: int | None
 @words_option
 @who_option
 def approve_command(refund_no: str, words: str, who: str) -> None:
-    """Yes: the worker sends it, or the treasury's road begins."""
+    """Yes: the worker sends it, the treasury's road begins, or the books follow what went back."""
     with in_words():
         refunds_service.decide_refund(ports_of(), refund_no=refund_no, approve=True, words=words, who=f"staff:{who}")
     click.echo("approved")

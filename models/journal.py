@@ -38,7 +38,7 @@ class TransferKind(StrEnum):
     REFUND_SEEN = "REFUND_SEEN"
     """A refund that the provider made and we did not order."""
     ASSIGNED = "ASSIGNED"
-    """Moved on by a person, with a reason."""
+    """冲正: a settled month bears what of its money went back unasked, as people found."""
     CONFIRMED = "CONFIRMED"
     """The treasury has the month: from what is owed on to what it confirmed."""
     FEE = "FEE"

@@ -15,7 +15,8 @@ from models.base import Base, Moves, Stateful, one_of
 
 class RefundState(StrEnum):
     """APPLIED → APPROVED → SENT → REFUNDED | ABNORMAL | FAILED at the provider; after the treasury has the money
-    APPLIED → HRSS_REVIEW → TAX_REVIEW → TREASURY → REFUNDED (domain §8.4); REJECTED wherever a person says no.
+    APPLIED → HRSS_REVIEW → TAX_REVIEW → TREASURY → REFUNDED (domain §8.4); what the provider sent back unasked goes straight from
+    APPLIED to REFUNDED, since only the books follow; REJECTED wherever a person says no.
     """
 
     APPLIED = "APPLIED"
@@ -44,6 +45,8 @@ class RefundRoad(StrEnum):
     PROVIDER = "PROVIDER"
     TREASURY = "TREASURY"
     """退库: the treasury has the money and returns it itself (domain §5.5)."""
+    REVERSAL = "REVERSAL"
+    """冲正: the provider sent it back unasked; no money moves any more, and the months follow in the books."""
 
 
 class RefundReason(StrEnum):
@@ -87,6 +90,7 @@ class Refund(Stateful, Base):
         {
             (_R.APPLIED, _R.APPROVED): "refund.approved",
             (_R.APPLIED, _R.HRSS_REVIEW): "refund.passed_on",
+            (_R.APPLIED, _R.REFUNDED): "refund.reversed",
             (_R.APPLIED, _R.REJECTED): "refund.rejected",
             (_R.HRSS_REVIEW, _R.TAX_REVIEW): "refund.registrar_agreed",
             (_R.HRSS_REVIEW, _R.REJECTED): "refund.rejected",
@@ -145,6 +149,11 @@ class Refund(Stateful, Base):
         """The treasury has the money: registrar, tax authority and treasury decide, each in turn."""
         self._move(_R.HRSS_REVIEW, who=who, at=at, why=words and f"refund.passed_on:{words}")
         self.decided_by = who
+
+    def reverse(self, *, who: str, at: datetime, words: str | None = None) -> None:
+        """It went back before anybody asked for it: the books follow."""
+        self._move(_R.REFUNDED, who=who, at=at, why=words and f"refund.reversed:{words}")
+        self.decided_by, self.refunded_at = who, at
 
     def agree(self, to: RefundState, *, who: str, at: datetime, words: str) -> None:
         """One step further on the treasury's road, as somebody read it in their answer."""

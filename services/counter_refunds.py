@@ -15,7 +15,7 @@ from services.counter_payment_errors import RefundResultDiffers
 from services.errors import NotFound
 from services.inbox import receive
 from services.refund_sending import SAID_TO_PAYER
-from services.refunds import came_in
+from services.refundable import came_in
 from services.settlement import settle
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from services.counter_slip_papers import bill_nos_of, read_serial, refuse_paper,
 from services.errors import NotFound, PersonNotMatched
 from services.inbox import enter
 from services.people import parse_name, parse_persons_number
-from services.refunds import came_in
+from services.refundable import came_in
 from services.review_queue import Reviewer
 from services.review_rules import refuse_own
 from services.settlement import settle

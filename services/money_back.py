@@ -16,7 +16,8 @@ from models.refunds import Refund, RefundOrigin, RefundState
 from services.errors import NotFound
 from services.journal import find_payment
 from services.refund_errors import NothingToRefund
-from services.refunds import CONFIRMED, balance_of, came_in, one_person_may, own_account
+from services.refundable import balance_of, came_in, own_account, without_a_month
+from services.refunds import CONFIRMED, one_person_may
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -134,6 +135,8 @@ class Refundable:
     months: list[RefundableMonth]
     left_fen: int
     """Of money that settled nothing, what nobody has asked back yet."""
+    without_a_month_fen: int
+    """What went back unasked, and no month was named for yet (冲正)."""
 
 
 def list_refunds(
@@ -251,6 +254,7 @@ def find_refundable(ports: Ports, *, number: str) -> Refundable:
                 for bill in bills
             ],
             left_fen=_left(session, payment),
+            without_a_month_fen=without_a_month(session, payment),
         )
 
 

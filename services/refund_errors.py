@@ -46,6 +46,15 @@ class RefundMustBeSplit(BusinessError):
     detail = "已入库的月份由国库退付，未入库的月份由支付平台退回，请分别申请。"
 
 
+class ReversalTooLate(BusinessError):
+    """The treasury has the month: the books of this house cannot take it back."""
+
+    code = "REVERSAL_TOO_LATE"
+    kind = Kind.CONFLICT
+    title = "所选月份已入库，不能冲正"
+    detail = "款项已由国库确认，支付平台又退给了付款人：请与税务机关核实，由其办理退库后抵还商户账户。"
+
+
 class RefundRoadChanged(BusinessError):
     """The tax authority confirmed a month after the refund was applied for."""
 

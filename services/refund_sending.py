@@ -20,7 +20,8 @@ from models.refunds import AT_THE_PROVIDER, Refund, RefundLine, RefundOrigin, Re
 from providers.protocols import NewsKind, ProviderError, ProviderRefused, ProviderUnreachable, RefundOrder
 from services.inbox import receive
 from services.messages import tell
-from services.refunds import balance_of, begin_refund, came_in, draft_refund, own_account, refuse_at_provider
+from services.refundable import balance_of, came_in, own_account
+from services.refunds import begin_refund, draft_refund, refuse_at_provider
 from services.settlement import settle
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from models.bills import BillState, ContributionBill, ContributionRecord, Record
 from models.journal import Transfer, TransferKind
 from models.messages import MessageKey
 from models.orders import PaymentOrder
-from models.payments import Payment, PaymentState
+from models.payments import Payment
 from models.refunds import Refund, RefundLine, RefundOrigin, RefundReason, RefundRoad, RefundState
 from services.counter_errors import SecondPersonRequired
 from services.errors import NotFound
@@ -31,7 +31,9 @@ from services.refund_errors import (
     RefundRoadChanged,
     RefundTooLarge,
     RefundUnderWay,
+    ReversalTooLate,
 )
+from services.refundable import balance_of, came_in, gone_or_going, own_account, without_a_month
 from services.staff_words import staff_words
 
 if TYPE_CHECKING:
@@ -59,13 +61,15 @@ class RefundWish:
     """Months that this payment paid. None: what of its money settled nothing."""
     amount_fen: int | None = None
     """Of money that settled nothing; all that is left of it where none is said."""
+    went_back_already: bool = False
+    """冲正: the provider was seen to send these months' money back unasked, and only the books follow."""
 
 
 def apply_for_refund(ports: Ports, *, wish: RefundWish, who: str) -> str:
     """Write down that money should go back; answers the refund's number. Nothing moves until somebody decides.
 
     Raises ReasonNeeded, NotFound (no such payment, or a month it did not pay), NothingToRefund, RefundTooLarge, RefundUnderWay,
-    RefundMustBeSplit.
+    RefundMustBeSplit, ReversalTooLate (the treasury has a month that is said to have gone back already).
     """
     words, now = staff_words(wish.words), ports.now()
     try:
@@ -73,6 +77,10 @@ def apply_for_refund(ports: Ports, *, wish: RefundWish, who: str) -> str:
             payment = _lock_payment(session, wish.payment_no)
             if wish.bill_nos:
                 road, lines = _lines_of_bills(session, payment, wish.bill_nos)
+                if wish.went_back_already:
+                    road = _reversing(session, payment, lines, road)
+            elif wish.went_back_already:
+                raise NothingToRefund
             else:
                 road, lines = RefundRoad.PROVIDER, [_line_of_what_is_left(session, payment, wish.amount_fen)]
             refund = draft_refund(
@@ -133,11 +141,13 @@ def begin_refund(
 ) -> None:
     """The step that a yes takes, its payment and refund being locked. Raises RefundRoadChanged, RefundTooLarge."""
     bills = _lock_bills(session, refund)
-    through_provider = refund.road == RefundRoad.PROVIDER
-    expected = (BillState.PAID,) if through_provider else CONFIRMED
+    expected = CONFIRMED if refund.road == RefundRoad.TREASURY else (BillState.PAID,)
     if any(bill.state not in expected for bill in bills):
         raise RefundRoadChanged
-    left = came_in(session, payment) - _gone_or_going(session, payment)
+    if refund.road == RefundRoad.REVERSAL:
+        _reverse(session, payment, refund, bills, who=who, now=now, words=words)
+        return
+    left = came_in(session, payment) - gone_or_going(session, payment)
     if refund.amount_fen > left:
         raise RefundTooLarge(left_fen=left)
     booking, refunding = _Booking(refund=refund, who=who, now=now), journal.refunding(refund.refund_no)
@@ -147,7 +157,7 @@ def begin_refund(
         session.add(booking.transfer(TransferKind.REFUNDING, line, debit=line.from_account, credit=refunding))
     for bill in bills:
         bill.refund(who=who, at=now)
-    if through_provider:
+    if refund.road == RefundRoad.PROVIDER:
         refund.approve(who=who, at=now, words=words)
     else:
         refund.pass_on(who=who, at=now, words=words)
@@ -179,38 +189,6 @@ def refuse_at_provider(session: Session, *, refund: Refund, fault: str, who: str
     bills = _lock_bills(session, refund)
     refund.fail(fault=fault, who=who, at=now)
     _undo(session, refund, bills, who=who, now=now)
-
-
-def balance_of(session: Session, account: str, payment: Payment) -> int:
-    """What one payment still has in an account that we owe from, in fen. What is seen as gone back was taken off already."""
-    credit = func.coalesce(func.sum(Transfer.amount_fen).filter(Transfer.credit_account == account), 0)
-    debit = func.coalesce(func.sum(Transfer.amount_fen).filter(Transfer.debit_account == account), 0)
-    return int(session.scalar(select(credit - debit).where(Transfer.payment_id == payment.id)) or 0)
-
-
-def came_in(session: Session, payment: Payment) -> int:
-    """What came of a payment, in fen. Of money that had the wrong amount it is not what we asked for."""
-    arrived = select(func.sum(Transfer.amount_fen)).where(
-        Transfer.payment_id == payment.id, Transfer.kind.in_(journal.ARRIVALS)
-    )
-    return int(session.scalar(arrived) or 0)
-
-
-def _gone_or_going(session: Session, payment: Payment) -> int:
-    """What went back by whatever road, ordered or only seen, and what was decided to go, in fen."""
-    is_out = Refund.state.not_in((RefundState.APPLIED, RefundState.REJECTED, RefundState.FAILED))
-    return int(session.scalar(select(func.sum(Refund.amount_fen)).where(Refund.payment_id == payment.id, is_out)) or 0)
-
-
-def own_account(payment: Payment) -> str:
-    """Where the money of a payment stands that settled nothing. Raises NothingToRefund where it settled months, or never came."""
-    match payment.state:
-        case PaymentState.SURPLUS:
-            return journal.surplus(payment.payment_no)
-        case PaymentState.UNCLAIMED:
-            return journal.unknown(payment.channel, payment.merchant)
-        case _:
-            raise NothingToRefund
 
 
 def _lock_payment(session: Session, payment_no: str) -> Payment:
@@ -315,6 +293,41 @@ def _treasury_paid(
     for line in refund.lines:
         paid_by = journal.returned(authority[line.bill_id or 0])
         session.add(booking.transfer(TransferKind.REFUNDED, line, debit=refunding, credit=paid_by))
+    _end_months(session, payment, refund, bills, who=who, now=now)
+
+
+def _reversing(session: Session, payment: Payment, lines: list[RefundLine], road: RefundRoad) -> RefundRoad:
+    if road == RefundRoad.TREASURY:
+        raise ReversalTooLate
+    gone_fen = without_a_month(session, payment)
+    if gone_fen <= 0:
+        raise NothingToRefund
+    if sum(line.amount_fen for line in lines) > gone_fen:
+        raise RefundTooLarge(left_fen=gone_fen)
+    return RefundRoad.REVERSAL
+
+
+def _reverse(
+    session: Session, payment: Payment, refund: Refund, bills: Sequence[ContributionBill], *, who: str, now: datetime,
+    words: str | None,
+) -> None:  # fmt: skip
+    """No money moves: it was booked as gone from `unknown:…` when it was seen, and now the months bear it."""
+    gone_fen = without_a_month(session, payment)
+    if refund.amount_fen > gone_fen:
+        raise RefundTooLarge(left_fen=max(0, gone_fen))
+    booking, unknown = _Booking(refund=refund, who=who, now=now), journal.unknown(payment.channel, payment.merchant)
+    for line in refund.lines:
+        session.add(booking.transfer(TransferKind.ASSIGNED, line, debit=line.from_account, credit=unknown))
+    for bill in bills:
+        bill.refund(who=who, at=now)
+    refund.reverse(who=who, at=now, words=words)
+    _end_months(session, payment, refund, bills, who=who, now=now)
+
+
+def _end_months(
+    session: Session, payment: Payment, refund: Refund, bills: Sequence[ContributionBill], *, who: str, now: datetime
+) -> None:
+    """The payer has the money: the months are paid no longer, and whoever paid is told."""
     for bill in bills:
         bill.end_refunded(owed_again=refund.reason == RefundReason.WRONG_PERSON, who=who, at=now)
     records = session.scalars(

@@ -18,7 +18,7 @@ from models.orders import OrderState, PaymentOrder
 from models.payments import Payment, PaymentOrigin, PaymentState
 from providers.protocols import NewsKind
 from services.settlement_outcomes import PARKED, PROOFS_OF_PAYMENT, REFUND_NEWS, Outcome
-from services.settlement_read import HeldBill, HeldOrder, HeldPayment, HeldRefund, WaitingNotice
+from services.settlement_read import RMB, HeldBill, HeldOrder, HeldPayment, HeldRefund, WaitingNotice
 from services.settlement_refunds import decide_refund
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from services.settlement_read import Held
 
 WHO = "settle"
-RMB = "CNY"
 
 
 def decide_payment(
@@ -45,13 +44,16 @@ def decide_payment(
     if notice.kind == NewsKind.CLOSED:
         if payment is None or payment.state == PaymentState.CLOSED:
             return Outcome.NOTHING if payment is None else Outcome.ALREADY
-        return Outcome.CLOSED if payment.state in (PaymentState.CREATED, PaymentState.OPEN) else Outcome.CONTRADICTION
+        return Outcome.CLOSED if payment.is_live else Outcome.CONTRADICTION
     if notice.kind not in PROOFS_OF_PAYMENT:
         return Outcome.NOTHING
     if notice.currency != RMB or notice.amount_fen is None or notice.amount_fen <= 0:
         return Outcome.WRONG_CURRENCY
     if payment is None:
         return Outcome.UNCLAIMED
+    if notice.kind in REFUND_NEWS and _was_foreign(payment, order):
+        # Refunds are told without a currency: what was taken in another one goes back in it, and neither is booked.
+        return Outcome.WRONG_CURRENCY
     if payment.state in (PaymentState.SUCCEEDED, PaymentState.SURPLUS, PaymentState.UNCLAIMED):
         # A second number of theirs under one number of ours is second money, not a second telling.
         same = payment.provider_payment_no == notice.provider_payment_no
@@ -61,6 +63,10 @@ def decide_payment(
     if months_are_taken or not all(_is_ours_to_pay(bill, order) for bill in bills):
         return Outcome.SURPLUS
     return Outcome.PAID
+
+
+def _was_foreign(payment: HeldPayment, order: HeldOrder | None) -> bool:
+    return payment.state == PaymentState.CLOSED and order is not None and order.closed_why == Outcome.WRONG_CURRENCY
 
 
 def _is_ours_to_pay(bill: HeldBill, order: HeldOrder) -> bool:
@@ -103,7 +109,10 @@ class Batch:
             case Outcome.UNCLAIMED:
                 payment = self._claim_for_nobody(notice)
             case Outcome.CLOSED:
-                self._close(payment, order, bills)
+                self._close(payment, order, bills, why="CLOSED_AT_PROVIDER")
+            case Outcome.WRONG_CURRENCY if notice.is_foreign and payment is not None and payment.is_live:
+                # Their number is used up and its money is none that we may take: the months are free to be paid again.
+                self._close(payment, order, bills, why=outcome)
             case Outcome.ALREADY | Outcome.NOTHING | Outcome.WRONG_CURRENCY | Outcome.CONTRADICTION:
                 pass
             case _:
@@ -127,6 +136,7 @@ class Batch:
         assert order is not None  # noqa: S101 - decide_payment said so
         self._take(notice, payment, PaymentState.SUCCEEDED)
         self.move(PaymentOrder.MOVES, order, OrderState.PAID)
+        order.closed_why = None
         paid_at = notice.happened_at or notice.received_at
         for bill in bills:
             self.move(ContributionBill.MOVES, bill, BillState.PAID)
@@ -207,11 +217,11 @@ class Batch:
         )
         return payment
 
-    def _close(self, payment: HeldPayment | None, order: HeldOrder | None, bills: list[HeldBill]) -> None:
+    def _close(self, payment: HeldPayment | None, order: HeldOrder | None, bills: list[HeldBill], *, why: str) -> None:
         assert payment is not None  # noqa: S101 - decide_payment said so
         self.move(Payment.MOVES, payment, PaymentState.CLOSED)
         if order is not None:
-            self._release(order, bills, why="CLOSED_AT_PROVIDER")
+            self._release(order, bills, why=why)
 
     def _release(self, order: HeldOrder, bills: list[HeldBill], *, why: str) -> None:
         """Close a live order and give its months back; a closed one has nothing to give."""

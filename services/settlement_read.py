@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 
 from models.journal import clearing
+from models.payments import PaymentState
 from services.arrays import array
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
     from sqlalchemy.orm import Session
+
+
+RMB: Final = "CNY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,11 @@ class WaitingNotice:
     refund_fen: int | None
     refunded_total_fen: int | None
     received_at: datetime
+
+    @property
+    def is_foreign(self) -> bool:
+        """Another currency is named; not merely none, or no amount."""
+        return self.currency not in ("", RMB)
 
     @property
     def channel(self) -> str:
@@ -95,6 +104,10 @@ class HeldPayment:
     def clearing(self) -> str:
         return clearing(self.channel, self.merchant)
 
+    @property
+    def is_live(self) -> bool:
+        return self.state in (PaymentState.CREATED, PaymentState.OPEN)
+
 
 @dataclass(slots=True)
 class HeldOrder:
@@ -102,8 +115,8 @@ class HeldOrder:
     order_no: str
     payer_account_id: uuid.UUID | None
     state: str
-    read_state: str = field(default="", kw_only=True)
     closed_why: str | None = None
+    read_state: str = field(default="", kw_only=True)
 
 
 @dataclass(slots=True)
@@ -154,7 +167,7 @@ PAYMENTS = text("""
     ORDER BY id FOR UPDATE
 """)
 ORDERS = text(
-    "SELECT id, order_no, payer_account_id, state FROM payment_orders WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR UPDATE"
+    "SELECT id, order_no, payer_account_id, state, closed_why FROM payment_orders WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR UPDATE"
 )
 BILLS = text("""
     SELECT l.order_id, l.live, b.id, b.enrollment_id, b.insurance_type, b.coverage_month, b.kind, b.authority, l.amount_fen, b.state

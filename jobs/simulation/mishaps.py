@@ -73,6 +73,7 @@ ORDERING: Final = {
         ("forged", None),
         ("wrong_amount", None),
         ("wrong_merchant", None),
+        ("wrong_currency", None),
         ("wrong_chain", None),
     ),
 }

@@ -21,6 +21,7 @@ from services import inbox
 from services.differences import agree_to_difference, explain_difference
 from services.errors import BusinessError
 from services.reconciliation import open_differences, reconcile, sign_day
+from services.refundable import without_a_month
 from services.refunds import TREASURYS_ROAD, RefundWish, advance_refund, apply_for_refund, decide_refund
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ STRAYS_AT_A_THOUSAND: Final = 20.0
 
 
 MONTHS_PAID: Final = text("""
-    SELECT b.bill_no FROM contribution_records r JOIN contribution_bills b ON b.id = r.bill_id JOIN payments p ON p.id = r.payment_id
+    SELECT b.bill_no, b.amount_fen FROM contribution_records r JOIN contribution_bills b ON b.id = r.bill_id JOIN payments p ON p.id = r.payment_id
     WHERE p.payment_no = :payment_no AND r.state <> 'REVERSED' ORDER BY b.id
 """)
 
@@ -139,7 +140,7 @@ def _deal_with(month: Month, notice: ParkedNotice) -> str | None:
         case "UNCLAIMED":
             return _look_for_the_payer(month, notice)
         case "REFUND_SEEN":
-            return "商户平台操作，已核实"
+            return _reverse_months(month, notice)
         case "WRONG_CURRENCY":
             # Notice and answer tell of the same money, each by itself.
             if notice.payment_no not in month.refunded_at_portal:
@@ -158,6 +159,31 @@ def _deal_with(month: Month, notice: ParkedNotice) -> str | None:
             return "已重新申请退款"
         case _:
             return None
+
+
+def _reverse_months(month: Month, notice: ParkedNotice) -> str:
+    """Of a payment that settled months: they bear what went back, as far as whole months of it did."""
+    with month.place.ports.begin() as session:
+        payment = session.scalar(select(Payment).where(Payment.payment_no == notice.payment_no))
+        gone_fen = without_a_month(session, payment) if payment is not None else 0
+        months = session.execute(MONTHS_PAID, {"payment_no": notice.payment_no}).all()
+    bill_nos = []
+    for bill_no, amount_fen in months:
+        if amount_fen <= gone_fen:
+            bill_nos.append(bill_no)
+            gone_fen -= amount_fen
+    if not bill_nos:
+        return "商户平台操作，已核实"
+    wish = RefundWish(
+        payment_no=notice.payment_no,
+        bill_nos=tuple(bill_nos),
+        reason=RefundReason.NOT_ELIGIBLE,
+        words="商户平台已退回付款人",
+        went_back_already=True,
+    )
+    _apply(month, wish, decided_at=month.place.clock.now() + timedelta(hours=1), approve=True)
+    month.tally["reversals"] += 1
+    return "商户平台操作，已申请冲正"
 
 
 def _look_for_the_payer(month: Month, notice: ParkedNotice) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from console.csv_files import cell, figure
 from models.journal import Transfer
 from models.refunds import RefundReason
 from models.staff import StaffRole
+from providers.protocols import NewsKind
 from services.refunds import RefundWish, apply_for_refund
 from tests.console.browser import Browser, member
 from tests.money_desk import (
@@ -164,6 +166,28 @@ def test_one_applies_for_months_and_another_decides(house, accountant, superviso
     assert house.world.bill_states() == ["REFUNDING"]
     supervisor.get(f"/refunds/{refund_id}")
     assert "已核对材料" in supervisor.shown.text
+
+
+def test_months_that_the_provider_paid_back_are_taken_out_of_the_books_by_two(house, accountant, supervisor):
+    order = paid(house)
+    back = house.world.paid_news(order, notice="BACK", kind=NewsKind.REFUNDED)
+    accountant.get(f"/refunds/application?number={order.order_no}")
+    assert "只冲正账目" not in accountant.shown.text
+    house.world.hear(replace(back, refund_no="PLATFORM", provider_refund_no="PR", refund_fen=order.total_fen))
+    house.world.settle()
+
+    accountant.get(f"/refunds/application?number={order.order_no}")
+    assert "只冲正账目" in accountant.shown.text
+    [bill_no] = [each["value"] for each in accountant.shown.inputs if each.get("name") == "bill_nos"]
+    wanted = {"number": order.payment_no, "reason": "NOT_ELIGIBLE", "words": "商户平台误操作退回", "went_back_already": "1"}
+    assert accountant.post("/refunds/application", **wanted, bill_nos=bill_no).status_code == 303
+    refund_id = house.world.scalar("SELECT id FROM refunds WHERE road = 'REVERSAL'")
+    supervisor.get(f"/refunds/{refund_id}")
+    assert "款项不再变动" in supervisor.shown.text
+    assert supervisor.post(f"/refunds/{refund_id}/decision", choice="APPROVE", words="已核对账单").status_code == 303
+
+    assert house.world.bill_states() == ["REFUNDED"]
+    assert house.world.balances() == {}
 
 
 def test_whoever_applied_does_not_decide_and_is_told_why(house, accountant):

@@ -85,6 +85,36 @@ def second_money(stage: Stage) -> None:
     send(stage)
 
 
+def sent_back_at_the_platform(stage: Stage) -> None:
+    """Paid, and somebody sent the money back at the merchant platform."""
+    a_paid_order(stage)
+    ((payment_no, amount_fen),) = rows(stage, "SELECT payment_no, amount_fen FROM payments")
+    stage.bank.refund(payment_no, int(amount_fen), at=stage.ports.now())
+    stage.hear()
+    stage.settle()
+
+
+def reverse_months(stage: Stage) -> None:
+    """What the staff do, and do again after a death: whatever step is due."""
+    if not rows(stage, "SELECT refund_no FROM refunds WHERE road = 'REVERSAL'"):
+        (payment_no,) = stage.payment_nos()
+        wish = RefundWish(
+            payment_no=payment_no,
+            bill_nos=tuple(stage.cast["bills"]),
+            reason=RefundReason.NOT_ELIGIBLE,
+            words=WHY,
+            went_back_already=True,
+        )
+        apply_for_refund(stage.ports, wish=wish, who=FIRST)
+    for number, _ in rows(stage, "SELECT refund_no, state FROM refunds WHERE state = 'APPLIED'"):
+        decide_refund(stage.ports, refund_no=number, approve=True, words=WHY, who=SECOND)
+
+
+@story("a month bears what went back unasked", prepare=sent_back_at_the_platform, again=reverse_months)
+def month_reversed(stage: Stage) -> None:
+    reverse_months(stage)
+
+
 def with_the_treasury(stage: Stage) -> None:
     """As the tax authority's list does it; list_stories.py reads one."""
     a_paid_order(stage)

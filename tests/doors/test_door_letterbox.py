@@ -317,14 +317,18 @@ def test_a_wrong_amount_is_kept_and_stands_in_surplus(letterbox):
     assert letterbox.standing(f"surplus:{order.payment_no}") == -(order.total_fen - 1)
 
 
-def test_a_wrong_currency_is_kept_and_parked(letterbox):
+def test_a_wrong_currency_is_kept_and_parked_and_its_months_are_free_again(letterbox):
     order = letterbox.order()
     dollars = {"total": order.total_fen, "payer_total": order.total_fen, "currency": "USD"}
 
     assert letterbox.post(letterbox.wechat(letterbox.wechat_transaction(order, amount=dollars))).status_code == 204
 
     assert letterbox.settled(order.payment_no) == ["WRONG_CURRENCY"]
-    assert letterbox.world.read_payment(order.payment_no).state == "OPEN"
+    assert letterbox.world.read_payment(order.payment_no).state == "CLOSED"
+    assert (
+        letterbox.world.scalar("SELECT closed_why FROM payment_orders WHERE order_no = :no", no=order.order_no)
+        == "WRONG_CURRENCY"
+    )
 
 
 def test_coupons_do_not_make_the_amount_wrong(letterbox):

@@ -54,8 +54,9 @@ def a_payment(state: PaymentState | None, *, provider_no: str | None = THEIRS):
     )
 
 
-def an_order():
-    return HeldOrder(id=1, order_no="O", payer_account_id=uuid.uuid4(), state="PREPAY")
+def an_order(*, closed_why: str | None = None):
+    state = "CLOSED" if closed_why else "PREPAY"
+    return HeldOrder(id=1, order_no="O", payer_account_id=uuid.uuid4(), state=state, closed_why=closed_why)
 
 
 def a_bill(state: BillState = BillState.LOCKED, *, live: bool = True):
@@ -112,6 +113,19 @@ def test_another_amount_than_asked_for_is_never_paid(kind, state, amount_fen):
 @pytest.mark.parametrize(("amount_fen", "currency"), [(100, "USD"), (None, "CNY"), (0, "CNY"), (-1, "CNY"), (100, "")])
 def test_what_is_not_an_amount_in_yuan_moves_no_money(kind, state, amount_fen, currency):
     assert decided(a_notice(kind, amount_fen=amount_fen, currency=currency), state) is Outcome.WRONG_CURRENCY
+
+
+@pytest.mark.parametrize("kind", [kind for kind in PROOFS if kind is not NewsKind.PAID])
+def test_a_refund_of_what_was_paid_in_another_currency_is_not_booked_either(kind):
+    payment, order = a_payment(PaymentState.CLOSED), an_order(closed_why="WRONG_CURRENCY")
+
+    assert decide_payment(a_notice(kind), payment, order, [a_bill(BillState.UNPAID)]) is Outcome.WRONG_CURRENCY
+
+
+def test_yuan_that_are_told_after_another_currency_pay_all_the_same():
+    payment, order = a_payment(PaymentState.CLOSED), an_order(closed_why="WRONG_CURRENCY")
+
+    assert decide_payment(a_notice(NewsKind.PAID), payment, order, [a_bill(BillState.UNPAID)]) is Outcome.PAID
 
 
 @pytest.mark.parametrize(("kind", "state"), list(itertools.product(PROOFS, ("SUCCEEDED", "SURPLUS", "UNCLAIMED"))))

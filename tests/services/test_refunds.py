@@ -499,7 +499,7 @@ def confirm(world, *numbers, to="TAX_CONFIRMED"):
         "WITH b AS (UPDATE contribution_bills SET state = :to WHERE bill_no = ANY(:numbers) RETURNING id),"
         " r AS (UPDATE contribution_records SET state = :to WHERE bill_id IN (SELECT id FROM b) RETURNING *)"
         " INSERT INTO transfers (debit_account, credit_account, amount_fen, kind, payment_id, bill_id, who, at)"
-        " SELECT 'contributions:tax-320400:' || insurance_type, 'treasury:tax-320400', amount_fen, 'ASSIGNED', payment_id, bill_id,"
+        " SELECT 'contributions:tax-320400:' || insurance_type, 'treasury:tax-320400', amount_fen, 'CONFIRMED', payment_id, bill_id,"
         " 'test', paid_at FROM r RETURNING id",
         to=to,
         numbers=list(numbers),

@@ -42,7 +42,7 @@ def upgrade() -> None:
     op.add_column("refunds", sa.Column("fault", sa.Text(), nullable=True))
     op.create_check_constraint(op.f("ck_refunds_state_known"), "refunds", f"state IN ({STATES})")
     op.create_check_constraint(op.f("ck_refunds_origin_known"), "refunds", "origin IN ('ORDERED', 'SEEN')")
-    op.create_check_constraint(op.f("ck_refunds_road_known"), "refunds", "road IN ('PROVIDER', 'TREASURY')")
+    op.create_check_constraint(op.f("ck_refunds_road_known"), "refunds", "road IN ('PROVIDER', 'TREASURY', 'REVERSAL')")
     op.create_check_constraint(op.f("ck_refunds_reason_known"), "refunds", f"reason IN ({REASONS})")
     op.create_check_constraint(
         op.f("ck_refunds_refunded_at_a_time"), "refunds", "(state = 'REFUNDED') = (refunded_at IS NOT NULL)"
