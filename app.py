@@ -9,7 +9,6 @@ worker      canbao worker                 the sweeps that the clock calls
 from __future__ import annotations
 
 import atexit
-import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +33,8 @@ from config.rulebook import SHIPPED_REGIONS, load_rulebook
 from config.seals import SealKeysFault, load_seals
 from config.settings import Settings, SettingsFault, load_partners, load_settings
 from providers.adapters import build_adapters, platform_faults
-from providers.clamd import Clamd, ClamdFault
-from providers.document_store import DocumentStore, DocumentStoreFault
+from providers.checks import check_providers
+from providers.pictures import build_document_store, build_scanner
 from services.messages import template_faults, wordings
 from services.ports import Ports
 from services.watermarks import FontFault, check_font
@@ -58,8 +57,6 @@ DOORS = {
     "webhooks": webhooks.door,
 }
 LARGEST_BODY_BYTES = 64 * 1024
-STORE_OPTIONS = "document-store.json"
-"""In CANBAO_SECRETS_DIR, where the store needs them: key, secret, endpoint_url and the like."""
 
 
 def create_app(settings: Settings | None = None, *, doors: Collection[str] = tuple(DOORS), ports: Ports | None = None) -> Flask:
@@ -81,6 +78,8 @@ def create_app(settings: Settings | None = None, *, doors: Collection[str] = tup
     # Commands such as `canbao migrate` need no keys and no rulebook, so what opens them waits until somebody asks.
     app.extensions["canbao.make_ports"] = lambda **more: ports or build_ports(settings, **more)
     app.extensions["canbao.make_engine"] = build_engine
+    # `canbao check-config` looks at each key by itself, also where the house as a whole would not start.
+    app.extensions["canbao.check_providers"] = check_providers
     # For a house beside this one, with a clock of its own: `canbao simulate`.
     app.extensions["canbao.build_ports"], app.extensions["canbao.create_app"] = build_ports, create_app
     if ports is not None:
@@ -155,23 +154,11 @@ def build_ports(
 
 def _pictures(settings: Settings) -> dict[str, Any]:
     """Where pictures lie, who looks through them, and what the mark on them is written with. Raises SettingsFault."""
-    more = settings.secrets_dir / STORE_OPTIONS
     try:
-        options = json.loads(more.read_text(encoding="utf-8")) if more.exists() else {}
-        url = settings.documents_url or (settings.state_dir / "documents").absolute().as_uri()
-        store = DocumentStore(url=url, options=options)
-    except (OSError, TypeError, ValueError) as fault:
-        raise SettingsFault(f"{STORE_OPTIONS}: cannot be read as a JSON object ({type(fault).__name__})") from None
-    except DocumentStoreFault as fault:
-        raise SettingsFault(f"CANBAO_DOCUMENTS_URL: {fault}") from None
-    try:
-        scanner = Clamd(address=settings.clamd_address) if settings.clamd_address else None
         font = check_font(settings.watermark_font) if settings.watermark_font else None
-    except ClamdFault as fault:
-        raise SettingsFault(f"CANBAO_CLAMD_ADDRESS: {fault}") from None
     except FontFault as fault:
         raise SettingsFault(f"CANBAO_WATERMARK_FONT: {fault}") from None
-    return {"documents": store, "scanner": scanner, "watermark_font": font}
+    return {"documents": build_document_store(settings), "scanner": build_scanner(settings), "watermark_font": font}
 
 
 def _rulebook(settings: Settings, partners: Partners, *, today: date) -> Rulebook:

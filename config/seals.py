@@ -191,6 +191,16 @@ class Seals:
         """Compare two indexes in constant time."""
         return hmac.compare_digest(one, other)
 
+    def works(self) -> bool:
+        """Whether what is sealed now opens again, at its own place alone, and equal words have one index."""
+        probe, place = secrets.token_hex(16), "check.config:0"
+        sealed = self.seal(probe, place=place)
+        try:
+            self.open(sealed, place="check.config:1")
+        except SealBroken:
+            return self.open(sealed, place=place) == probe and self.same(self.index(probe), self.index(probe))
+        return False
+
     def index_of_sealed(self, sealed: bytes, *, place: str, words: Sequence[str], pick: Callable[[str], str]) -> bytes:
         """The index of some words and of what `pick` takes from a sealed text, which nobody else is shown. Raises SealBroken."""
         return self.index(*words, pick(self.open(sealed, place=place)))

@@ -186,6 +186,8 @@ class Merchant(_Entry):
     authority: str
     private_key_file: str | None = None
     certificate_serial: str | None = None
+    certificate_file: str | None = None
+    """WeChat Pay: our own API certificate (apiclient_cert.pem), by which `canbao check-config` sees that key and serial belong together and when it ends."""
     apiv3_key_file: str | None = None
     platform_keys: dict[str, str] = Field(default_factory=dict)
     """Serial → file: WeChat Pay public keys and platform certificates side by side."""

@@ -23,6 +23,7 @@ from jobs.adjustment_commands import adjust, adjustments_command
 from jobs.agreement_commands import agreements
 from jobs.asking import in_words, ports_of, settings_of
 from jobs.audit_commands import audit
+from jobs.check_config_commands import check_config
 from jobs.counter_commands import counter
 from jobs.debit_commands import debits
 from jobs.list_commands import registrar_list, tax_list, tax_missing_command
@@ -245,6 +246,7 @@ def demo() -> None:
 
 COMMANDS = (
     migrate,
+    check_config,
     seal_keys,
     seals,
     audit,

@@ -9,6 +9,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from models.tables import metadata
@@ -44,6 +45,15 @@ def migrate(engine: Engine, *, to: str = "head") -> None:
             connection.execute(text("RESET lock_timeout"))
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": ADVISORY_LOCK})
             connection.commit()
+
+
+def is_newest(engine: Engine) -> bool:
+    """Whether the database has the schema that this release wants. Raises SQLAlchemyError where it does not answer."""
+    with engine.connect() as connection:
+        if connection.scalar(text("SELECT to_regclass('alembic_version')")) is None:
+            return False
+        wanted = ScriptDirectory.from_config(configuration(connection)).get_current_head()
+        return bool(connection.scalar(text("SELECT version_num FROM alembic_version")) == wanted)
 
 
 def differences(engine: Engine) -> Sequence[object]:

@@ -28,6 +28,7 @@ CONSISTENT, INCONSISTENT, NO_RECORD = "1", "2", "3"
 FACE_LASTS_SECONDS = 1800
 OUTER_ORDER_NO = re.compile(r"[0-9A-Za-z]{32}")
 PHONE = re.compile(r"1\d{10}")
+SMS_TEMPLATE = re.compile(r"SMS_\d{6,12}")
 SMS_PER_NUMBER_AND_DAY = 40
 CARD_PRODUCTS = {"BANK_CARD_2_META": (), "BANK_CARD_3_META": ("id",), "BANK_CARD_4_META": ("id", "phone")}
 
@@ -189,6 +190,17 @@ def send_sms(core: Core, given: Given) -> Told | Problem:
     return {"Code": "OK", "Message": "OK", "BizId": f"{digits(18)}^0"}
 
 
+def query_sms_template(core: Core, given: Given) -> Told | Problem:
+    """Every template that looks like one was approved here; 1 says so."""
+    del core
+    lacking = _needs(given, "TemplateCode")
+    if lacking:
+        return lacking
+    if not SMS_TEMPLATE.fullmatch(given["TemplateCode"]):
+        return {"Code": "isv.SMS_TEMPLATE_ILLEGAL", "Message": "模板不合法(不存在或被拉黑)"}
+    return {"Code": "OK", "Message": "OK", "TemplateCode": given["TemplateCode"], "TemplateStatus": 1}
+
+
 def callback_writer(core: Core) -> Callable[[Notice], Letter]:
     """Make the function that writes one try of a face callback: a bare GET, unsigned."""
     del core
@@ -206,4 +218,5 @@ ACTIONS: dict[tuple[str, str], Action] = {
     ("InitFaceVerify", CLOUDAUTH): init_face,
     ("DescribeFaceVerify", CLOUDAUTH): describe_face,
     ("SendSms", DYSMS): send_sms,
+    ("QuerySmsTemplate", DYSMS): query_sms_template,
 }

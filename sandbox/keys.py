@@ -45,6 +45,8 @@ class MerchantKeys:
     """What WeChat Pay holds about one merchant: their public key, the shared secret, and its own two signing keys."""
 
     merchant_public: rsa.RSAPublicKey
+    merchant_certificate_pem: str
+    """Says when the merchant's own key ends; nothing here needs it."""
     apiv3_key: str
     public_mode_key: rsa.RSAPrivateKey
     certificate_mode_key: rsa.RSAPrivateKey
@@ -172,12 +174,12 @@ def public_pem(key: rsa.RSAPublicKey) -> str:
 
 
 def self_signed(key: rsa.RSAPrivateKey, *, serial: str, valid_from: dt.datetime) -> str:
-    """Make the platform certificate that an older merchant would have downloaded."""
+    """Make a certificate such as a merchant downloads: its own, or an older one's of the platform."""
     name = x509.Name(
         [
             x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Canbao sandbox"),
-            x509.NameAttribute(NameOID.COMMON_NAME, "Canbao sandbox platform certificate"),
+            x509.NameAttribute(NameOID.COMMON_NAME, "Canbao sandbox WeChat Pay certificate"),
         ]
     )
     certificate = (
@@ -249,8 +251,12 @@ def load_keys(home: Path, world: World, *, valid_from: dt.datetime | None = None
     wechat_pay = {}
     for mchid, merchant in world.wechat_merchants.items():
         certificate_key = cupboard.key(f"wechat-pay-{mchid}-platform-private-key.pem")
+        merchant_key = cupboard.key(f"wechat-pay-{mchid}-merchant-private-key.pem")
         wechat_pay[mchid] = MerchantKeys(
-            merchant_public=cupboard.key(f"wechat-pay-{mchid}-merchant-private-key.pem").public_key(),
+            merchant_public=merchant_key.public_key(),
+            merchant_certificate_pem=cupboard.certificate(
+                f"wechat-pay-{mchid}-merchant-certificate.pem", key=merchant_key, serial=merchant.certificate_serial
+            ),
             apiv3_key=cupboard.text(f"wechat-pay-{mchid}-apiv3-key.txt"),
             public_mode_key=cupboard.key(f"wechat-pay-{mchid}-private-key.pem"),
             certificate_mode_key=certificate_key,
@@ -305,6 +311,7 @@ def issue(home: Path, secrets_dir: Path, world: World, *, valid_from: dt.datetim
     for mchid, merchant in keys.wechat_pay.items():
         private = f"wechat-pay-{mchid}-merchant-private-key.pem"
         files[private] = (kept / private).read_text(encoding="ascii")
+        files[f"wechat-pay-{mchid}-merchant-certificate.pem"] = merchant.merchant_certificate_pem
         files[f"wechat-pay-{mchid}-apiv3-key.txt"] = merchant.apiv3_key
         files[f"wechat-pay-{mchid}-public-key.pem"] = public_pem(merchant.public_mode_key.public_key())
         files[f"wechat-pay-{mchid}-platform-certificate.pem"] = merchant.certificate_pem
