@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, request
 
 from sandbox import (
+    airwaves,
     alipay_bills,
     alipay_gateway,
     alipay_identity,
@@ -59,6 +60,7 @@ DOORS = (
     control_state,
     wechat_push,
     phones,
+    airwaves,
     bank_control,
     unionpay,
     pos,
@@ -110,6 +112,8 @@ def create_sandbox(
 
     @app.before_request
     def read_everything() -> None:
+        if request.path.startswith(airwaves.PREFIX):
+            request.max_content_length = airwaves.LARGEST_BODY
         # What stays unread would be taken for the next request on a kept-alive connection.
         request.get_data(cache=True)
 

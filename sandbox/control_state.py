@@ -62,6 +62,7 @@ def state(core: Core, limit: int) -> dict[str, Any]:
         | orders.money(core.store),
         "pending_notices": notices.pending(core.store),
         "probes": notices.probes(core.store),
+        "canbao_url": core.canbao_url,
         "miniprograms": {app.app_id: app.miniprogram for app in core.world.apps.values()},
     }
 

@@ -74,7 +74,7 @@ def yuan(fen: int) -> str:
 
 
 def tell(story: Story) -> None:
-    people = {person["label"]: person for person in introduce(story.sandbox)}
+    numbers = {person["label"]: number for number, person in enumerate(introduce(story.sandbox))}
     months = months_to_bill(datetime.now(BEIJING))
     story.step("登记机关的参保数据进来（GB18030，有一行是坏的：报告行号和原因，其余照收）")
     with tempfile.TemporaryDirectory() as folder:
@@ -89,7 +89,7 @@ def tell(story: Story) -> None:
         story.command("assess", "--month", month)
 
     story.step("女儿在微信登录、同意告知书、实名认证、人脸核验")
-    daughter = take_phone(story, people[DAUGHTER.label])
+    daughter = take_phone(story, numbers[DAUGHTER.label], "xinjiang-tax-wechat", "wx6500000000000001")
     daughter.sign_in()
     daughter.consent_to()
     story.say(f"实名：{daughter.prove_name(DAUGHTER.name, DAUGHTER.id_number, DAUGHTER.phone)['state']}")
@@ -116,7 +116,7 @@ def tell(story: Story) -> None:
         paid.append(pay(story, daughter, father["id"], bills[-1:], fault=("late", 3)))
 
     story.step("职工在支付宝登录：支付宝带来实名，直接生效")
-    worker = take_phone(story, people[WORKER.label])
+    worker = take_phone(story, numbers[WORKER.label], "jiangsu-tax-alipay", "2021003204000001")
     story.agree("已核验", worker.sign_in()["account"]["verified"], True)
     me = next(person for person in worker.people() if person["is_self"])
     own = [bill for bill in worker.bills(me["id"]) if bill["payable"]]
@@ -132,15 +132,11 @@ def tell(story: Story) -> None:
     prove(story, paid)
 
 
-def take_phone(story: Story, person: dict[str, Any]) -> Phone:
-    return Phone(
-        story.canbao_url,
-        story.sandbox,
-        miniprogram=person["miniprogram"],
-        app_id=person["app_id"],
-        platform=person["platform"],
-        user_id=person["user_id"],
-    )
+def take_phone(story: Story, number: int, miniprogram: str, app_id: str) -> Phone:
+    """This demo person's phone, with this mini-program open."""
+    user = story.sandbox.open_app(number, app_id)
+    wishes = {name: user[name] for name in ("app_id", "platform", "user_id")}
+    return Phone(story.canbao_url, story.sandbox, miniprogram=miniprogram, **wishes)
 
 
 def pay(

@@ -58,7 +58,8 @@ WORKER = Figure(
 NEIGHBOUR = Figure(
     "灵活就业人员乙", "赵六", id_number("32040219850520004"), "13800000004", "6228481380000000401", "110,320411,1,{start},,,1"
 )
-EVERYBODY = (FATHER, DAUGHTER, WORKER, NEIGHBOUR)
+NEWCOMER = Figure("还没参保的人", "钱七", id_number("32040219950303005"), "13800000005", "6228481380000000500")
+EVERYBODY = (FATHER, DAUGHTER, WORKER, NEIGHBOUR, NEWCOMER)
 
 
 def months_to_bill(today: datetime, count: int = 3) -> list[str]:
@@ -94,33 +95,27 @@ def enrol(figures: Sequence[Figure]) -> None:
 
 
 def introduce(sandbox: Sandbox) -> list[dict[str, Any]]:
-    """Register everybody with the providers, and put phones for three of them on the page."""
+    """Register everybody with the providers, and lay their phones on the page: the daughter's first, who pays for her father too."""
     for figure in EVERYBODY:
         sandbox.register_person(figure.name, figure.id_number, phone=figure.phone, bank_card=figure.bank_card)
-    others = [{"name": FATHER.name, "id_number": FATHER.id_number, "relation": "父亲"}]
     people = [
-        _person(sandbox, DAUGHTER, "xinjiang-tax-wechat", "wx6500000000000001", "wechat", others=others),
-        _person(sandbox, WORKER, "jiangsu-tax-alipay", "2021003204000001", "alipay"),
-        _person(sandbox, NEIGHBOUR, "jiangsu-tax-wechat", "wx3204000000000001", "wechat"),
+        _person(DAUGHTER, others=[{"name": FATHER.name, "id_number": FATHER.id_number, "relation": "父亲"}]),
+        _person(WORKER),
+        _person(NEIGHBOUR),
+        _person(FATHER),
+        _person(NEWCOMER),
     ]
     requests.post(f"{sandbox.url}/_sandbox/demo-people", json=people, timeout=10).raise_for_status()
     return people
 
 
-def _person(
-    sandbox: Sandbox, figure: Figure, miniprogram: str, app_id: str, platform: str, *, others: Sequence[dict[str, str]] = ()
-) -> dict[str, Any]:
-    real_name = {"name": figure.name, "id_number": figure.id_number} if platform == "alipay" else None
-    user = sandbox.make_user(app_id, label=figure.label, real_name=real_name, phone=figure.phone)
+def _person(figure: Figure, *, others: Sequence[dict[str, str]] = ()) -> dict[str, Any]:
     return {
         "label": figure.label,
-        "miniprogram": miniprogram,
-        "app_id": app_id,
-        "platform": platform,
-        "user_id": user["user_id"],
         "name": figure.name,
         "id_number": figure.id_number,
         "phone": figure.phone,
+        "bank_card": figure.bank_card,
         "others": list(others),
     }
 

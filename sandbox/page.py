@@ -1,4 +1,4 @@
-"""Serves the sandbox's page: plain files of our own, and nothing from elsewhere."""
+"""Serves the sandbox's page: the phone, the world beside it, and the client that a mini-program's author would take. All our own."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ from pathlib import Path
 
 from flask import Blueprint, Response, send_from_directory
 
-FOLDER = Path(__file__).resolve().parent / "panel"
-POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+HERE = Path(__file__).resolve().parent
+FOLDERS = {"panel": HERE / "panel", "phone": HERE / "mini"}
+CLIENT = HERE.parent / "client"
+"""The one that mini-programs take, byte for byte."""
+POLICY = "default-src 'self'; img-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+"""Pictures of papers and forms come with a token in a header, so the page holds them as blobs."""
 
 
 def blueprint() -> Blueprint:
     door = Blueprint("page", __name__)
 
-    def file(name: str) -> Response:
-        answer = send_from_directory(FOLDER, name, max_age=0)
+    def file(folder: Path, name: str) -> Response:
+        answer = send_from_directory(folder, name, max_age=0)
         answer.headers["Content-Security-Policy"] = POLICY
         answer.headers["X-Content-Type-Options"] = "nosniff"
         answer.headers["Cache-Control"] = "no-cache"
@@ -22,10 +26,14 @@ def blueprint() -> Blueprint:
 
     @door.get("/")
     def front() -> Response:
-        return file("index.html")
+        return file(FOLDERS["panel"], "index.html")
 
-    @door.get("/panel/<path:name>")
-    def part(name: str) -> Response:
-        return file(name)
+    @door.get("/<any(panel, phone):folder>/<path:name>")
+    def part(folder: str, name: str) -> Response:
+        return file(FOLDERS[folder], name)
+
+    @door.get("/client/canbao.js")
+    def client() -> Response:
+        return file(CLIENT, "canbao.js")
 
     return door

@@ -37,6 +37,10 @@ class Sandbox:
         """Return user_id, subject, app_id, platform."""
         return self._ask("POST", "/users", {"app_id": app_id, "label": label, "real_name": real_name, "phone": phone})
 
+    def open_app(self, number: int, app_id: str) -> Told:
+        """The user that a demo person is under this app: user_id, subject, app_id, platform."""
+        return self._ask("POST", f"/demo-people/{number}/users", {"app_id": app_id})
+
     def users(self) -> list[Told]:
         return list(self._ask("GET", "/users")["users"])
 

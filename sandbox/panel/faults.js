@@ -1,30 +1,22 @@
-// The picker of misbehaviour, and what each choice asks of the sandbox.
+// The picker of misbehaviour for one order, and what each choice asks of the sandbox.
 
+import { make } from "/phone/dom.js";
+import { wish } from "/phone/wishes.js";
 import { post } from "./api.js";
-import { make } from "./dom.js";
-import { words } from "./words.js";
+import { faultWords, words } from "./words.js";
 
-const VALUES = {
-  late: () => 20,
-  duplicate: () => 1,
-  parallel: () => 3,
-  wrong_amount: (fen) => Math.max(fen - 1, 1),
-  refund_before_success: (fen) => Math.ceil(fen / 2),
-};
 const ONLY = { finished_first: "alipay", gbk: "alipay", signtest: "wechat_pay", stale: "wechat_pay", wrong_currency: "wechat_pay", certificate_key: "wechat_pay" };
 
 export function faultPicker(channel) {
-  const names = Object.keys(words().fault).filter((name) => (ONLY[name] ?? channel) === channel);
+  const names = Object.keys(faultWords()).filter((name) => (ONLY[name] ?? channel) === channel);
   const usual = make("option", { value: "" }, words().misbehave);
   return make(
     "select",
     { "aria-label": words().with_fault, title: words().with_fault },
     usual,
-    ...names.map((name) => make("option", { value: name }, words().fault[name])),
+    ...names.map((name) => make("option", { value: name }, faultWords()[name])),
   );
 }
-
-export const wish = (fault, amountFen) => ({ fault, value: VALUES[fault]?.(amountFen) ?? null });
 
 export async function askForFault(target, fault, amountFen) {
   if (!fault) return;

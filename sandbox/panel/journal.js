@@ -1,6 +1,6 @@
 // The right column: Canbao's books beside the money that the providers really hold.
 
-import { make, yuan } from "./dom.js";
+import { make, yuan } from "/phone/dom.js";
 import { named, words } from "./words.js";
 
 const LATEST = 30;
@@ -30,8 +30,11 @@ function table(heads, rows) {
   return make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows));
 }
 
+// Every account where anything is, or should be; the many that nobody uses yet would hide them.
 function moneyTable(told) {
-  const rows = told.reached ? told.rows : Object.entries(told.money).map(([account, fen]) => ({ account, sandbox_fen: fen, canbao_fen: null }));
+  const all = told.reached ? told.rows : Object.entries(told.money).map(([account, fen]) => ({ account, sandbox_fen: fen, canbao_fen: null }));
+  const rows = all.filter((row) => row.sandbox_fen || row.canbao_fen);
+  if (!rows.length) return make("p", { class: "hint" }, words().no_money);
   return table(
     [[words().account], [words().real, "money"], [words().booked, "money"]],
     rows.map((row) =>
@@ -51,7 +54,7 @@ function otherAccounts(told) {
     .filter((each) => !each.account.startsWith("clearing:") && each.balance_fen)
     .map((each) => make("tr", {}, make("td", {}, accountName(each.account)), make("td", { class: "money" }, yuan(each.balance_fen))));
   if (!rows.length) return null;
-  return make("div", { class: "card" }, make("h3", {}, words().others), make("div", { class: "scroll" }, make("table", {}, make("tbody", {}, ...rows))));
+  return make("div", { class: "card" }, make("h4", {}, words().others), make("div", { class: "scroll", tabIndex: 0 }, make("table", {}, make("tbody", {}, ...rows))));
 }
 
 function transfers(told) {
@@ -65,7 +68,7 @@ function transfers(told) {
       make("td", { class: "money" }, yuan(each.amount_fen)),
     ),
   );
-  return make("div", { class: "card" }, make("h3", {}, words().transfers), make("div", { class: "scroll" }, make("table", {}, make("tbody", {}, ...rows))));
+  return make("div", { class: "card" }, make("h4", {}, words().transfers), make("div", { class: "scroll", tabIndex: 0 }, make("table", {}, make("tbody", {}, ...rows))));
 }
 
 export function showJournal(told) {

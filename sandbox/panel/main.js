@@ -1,15 +1,20 @@
-// Starts the page: looks at the sandbox every second while somebody is looking at the page.
+// Starts the page: puts the phone on it, and looks at the sandbox every second while somebody is looking at the page.
 
+import { make, say, yuan } from "/phone/dom.js";
+import { Phone } from "/phone/phone.js";
+import { isChinese, switchLanguage, whenLanguageChanges } from "/phone/words.js";
 import { get } from "./api.js";
-import { make, say, yuan } from "./dom.js";
 import { showJournal } from "./journal.js";
 import { orders_path, showOrders } from "./orders.js";
-import { drawPhone, findPeople } from "./phone.js";
-import { isChinese, speak, switchLanguage, words } from "./words.js";
+import { showPost } from "./post.js";
+import { drawWishes } from "./wishes.js";
+import { speak, words } from "./words.js";
 
 const EVERY_MS = 1000;
 const offline = document.getElementById("offline");
 const language = document.getElementById("language");
+const door = document.getElementById("world-door");
+const phone = new Phone(document.getElementById("phone"));
 let last = null;
 
 function showFigures(state) {
@@ -32,16 +37,23 @@ function show() {
   showFigures(last.state);
   showOrders(last.state);
   showJournal(last.journal);
+  showPost(last.post);
+  const desk = document.getElementById("console");
+  desk.hidden = !last.state.canbao_url;
+  desk.href = `${last.state.canbao_url}/console`;
 }
 
 async function look() {
   if (document.hidden) return;
   try {
-    const [state, journal] = await Promise.all([get(orders_path), get("/journal"), findPeople()]);
-    last = { state, journal };
+    const [state, journal, post, people] = await Promise.all([get(orders_path), get("/journal"), get("/messages"), get("/demo-people")]);
+    last = { state, journal, post };
     offline.hidden = true;
+    phone.meet(people.demo_people);
     show();
-  } catch {
+  } catch (fault) {
+    // Not reached, or not understood: said on the page, and told to whoever reads the browser's log.
+    if (!(fault instanceof TypeError)) console.warn(fault);
     offline.hidden = false;
   }
 }
@@ -51,14 +63,23 @@ async function keepLooking() {
   setTimeout(keepLooking, EVERY_MS);
 }
 
-language.addEventListener("click", () => {
-  switchLanguage();
-  say(language, isChinese() ? "EN" : "中文");
-  drawPhone();
+function talk() {
+  speak();
+  say(language, isChinese() ? "English" : "中文");
+  language.lang = isChinese() ? "en" : "zh-CN";
+  drawWishes();
   show();
-});
+}
 
-speak();
-say(language, isChinese() ? "EN" : "中文");
-drawPhone();
+function openWorld(wanted) {
+  document.body.classList.toggle("in-world", wanted);
+  door.setAttribute("aria-expanded", String(wanted));
+}
+
+door.addEventListener("click", () => openWorld(!document.body.classList.contains("in-world")));
+document.addEventListener("keydown", (event) => event.key === "Escape" && openWorld(false));
+language.addEventListener("click", switchLanguage);
+whenLanguageChanges(talk);
+talk();
+phone.redraw();
 keepLooking();

@@ -1,7 +1,7 @@
 // The middle column: every order at the providers, with levers to pay, to break and to repeat.
 
 import { get, post } from "./api.js";
-import { during, make, say, yuan } from "./dom.js";
+import { during, make, say, yuan } from "/phone/dom.js";
 import { askForFault, faultPicker } from "./faults.js";
 import { named, words } from "./words.js";
 

@@ -1,6 +1,9 @@
-// Every word on the page, in Chinese and in English; the reader's choice is kept in this browser.
+// Words of the world beside the phone.
 
-const WORDS = {
+import { define, named as lookUp, speak as speakIt } from "/phone/words.js";
+import { words as payWords } from "/phone/words/pay.js";
+
+export const words = define({
   zh: {
     title: "参保沙箱",
     subtitle: "本机扮演所有服务方：钱是假的，签名是真的",
@@ -8,29 +11,19 @@ const WORDS = {
     phone: "手机",
     orders: "服务方的订单",
     journal: "账与实",
-    no_orders: "还没有订单。在左边的手机上登录、勾选、缴费，或用任意客户端下单。",
+    world: "外面的世界",
+    console: "工作人员的控制台",
+    next_payment: "下一次付款时",
+    next_payment_hint: "付款前勾选，付款后自动清除；什么都不选，一切照常。",
+    post: "短信和消息",
+    no_post: "还没有人收到短信或消息。",
+    post_kind: { sms: "短信", wechat: "微信小程序消息", alipay: "支付宝小程序消息" },
+    no_orders: "还没有订单。在手机上打开一个小程序，勾选、缴费，或用任意客户端下单。",
     orders_count: (shown, total) => (shown < total ? `最新 ${shown} 笔，共 ${total} 笔` : `共 ${total} 笔`),
     pending: "待送通知",
     held: "账户实存",
     probes_accepted: "误收探测",
-    who: "我是",
-    nobody: "还没有演示人物。用 make run 启动参保时会带来几位。",
-    sign_in: "登录",
-    signing_in: "正在登录……",
-    again: "刷新账单",
-    one_tap: (sum) => `一键缴费 ${sum}`,
-    choose: "请勾选要缴的月份",
-    no_bills: "没有账单",
-    self: "本人",
-    order_made: (no) => `订单 ${no} 已生成`,
     pay: "支付",
-    walk_away: "不付了",
-    cancel_order: "撤销订单",
-    see_order: "查看结果",
-    order_state: (state) => state,
-    sample: "示例金额",
-    bill: { UNPAID: "待缴", LOCKED: "支付中", PAID: "支付成功，等待税务入库", TAX_CONFIRMED: "缴费成功", POSTED: "已记账", VOID: "已作废", REFUNDING: "退款中", REFUNDED: "已退款" },
-    phone_said: (said) => `收银台返回：${said}`,
     misbehave: "照常",
     with_fault: "支付时的毛病",
     resend: "再发通知",
@@ -54,33 +47,15 @@ const WORDS = {
     transfers: "最近的记账",
     none: "无",
     moved: "时间 / 事由",
-    channel: { wechat_pay: "微信支付", alipay: "支付宝" },
+    no_money: "还没有一分钱。",
+    channel: { wechat_pay: "微信支付", alipay: "支付宝", unionpay_pos: "银联POS", bank_counter: "银行柜面", bank_debit: "银行代扣" },
     state: { OPEN: "待支付", PAID: "已支付", CLOSED: "已关闭", REFUNDED: "已退款" },
     event: { paid: "支付", refunded: "退款", closed: "关闭", face: "人脸" },
     mode: { real: "真", forged: "伪造", signtest: "签名探测", stale: "过期" },
     notice: { pending: "待送", acked: "已确认", gave_up: "已放弃", refused: "已拒收" },
-    fault: {
-      late: "通知迟到 20 秒",
-      lost: "通知丢失",
-      duplicate: "通知来两遍",
-      parallel: "三份同时到",
-      wrong_amount: "金额少一分",
-      wrong_currency: "币种不对",
-      wrong_app: "应用号不对",
-      wrong_merchant: "商户号不对",
-      forged: "先来一份伪造的",
-      signtest: "先来签名探测",
-      stale: "先来一份过期的",
-      refund_before_success: "退款先于支付",
-      finished_first: "直接交易完结",
-      closed_notice: "付款时被关单",
-      gbk: "通知用 GBK",
-      certificate_key: "用平台证书签名",
-    },
     prefix: {
       clearing: "待清算", contributions: "应缴", treasury: "已入库", surplus: "多付待退", unknown: "来路不明", refunding: "退款途中", fees: "手续费",
     },
-    step: { sign_in: "登录", consent_to: "同意告知书", prove_name: "实名", prove_face: "人脸", add_person: "添加参保人" },
   },
   en: {
     title: "Canbao sandbox",
@@ -89,29 +64,19 @@ const WORDS = {
     phone: "Phone",
     orders: "Orders at the providers",
     journal: "Books and money",
-    no_orders: "No orders yet. Sign in on the phone, tick and pay, or place an order with any client.",
+    world: "The world",
+    console: "The desk (console)",
+    next_payment: "When the next payment is made",
+    next_payment_hint: "Tick before paying; cleared when it was paid. Nothing ticked: all as usual.",
+    post: "SMS and messages",
+    no_post: "Nobody got an SMS or a message yet.",
+    post_kind: { sms: "SMS", wechat: "WeChat message", alipay: "Alipay message" },
+    no_orders: "No orders yet. Open a mini-program on the phone, tick and pay, or place an order with any client.",
     orders_count: (shown, total) => (shown < total ? `newest ${shown} of ${total}` : `${total} in all`),
     pending: "Notices due",
     held: "Money held",
     probes_accepted: "Probes accepted",
-    who: "I am",
-    nobody: "No demo people yet. `make run` brings some along.",
-    sign_in: "Sign in",
-    signing_in: "Signing in…",
-    again: "Refresh bills",
-    one_tap: (sum) => `Pay ${sum}`,
-    choose: "Tick the months to pay",
-    no_bills: "No bills",
-    self: "self",
-    order_made: (no) => `Order ${no} is placed`,
     pay: "Pay",
-    walk_away: "Walk away",
-    cancel_order: "Cancel order",
-    see_order: "Look again",
-    order_state: (state) => `Order: ${state}`,
-    sample: "sample amount",
-    bill: { UNPAID: "to pay", LOCKED: "being paid", PAID: "paid, treasury pending", TAX_CONFIRMED: "confirmed", POSTED: "posted", VOID: "void", REFUNDING: "refunding", REFUNDED: "refunded" },
-    phone_said: (said) => `The cashier says: ${said}`,
     misbehave: "As usual",
     with_fault: "What goes wrong when paying",
     resend: "Notify again",
@@ -135,52 +100,25 @@ const WORDS = {
     transfers: "Latest transfers",
     none: "none",
     moved: "When / why",
-    channel: { wechat_pay: "WeChat Pay", alipay: "Alipay" },
+    no_money: "No money yet.",
+    channel: { wechat_pay: "WeChat Pay", alipay: "Alipay", unionpay_pos: "UnionPay POS", bank_counter: "Bank counter", bank_debit: "Direct debit" },
     state: { OPEN: "open", PAID: "paid", CLOSED: "closed", REFUNDED: "refunded" },
     event: { paid: "paid", refunded: "refunded", closed: "closed", face: "face" },
     mode: { real: "real", forged: "forged", signtest: "sign test", stale: "stale" },
     notice: { pending: "due", acked: "acknowledged", gave_up: "given up", refused: "refused" },
-    fault: {
-      late: "Notice 20 s late",
-      lost: "Notice lost",
-      duplicate: "Notice twice",
-      parallel: "Three at once",
-      wrong_amount: "One fen short",
-      wrong_currency: "Wrong currency",
-      wrong_app: "Wrong app",
-      wrong_merchant: "Wrong merchant",
-      forged: "A forged one first",
-      signtest: "A sign test first",
-      stale: "A stale one first",
-      refund_before_success: "Refund before payment",
-      finished_first: "Finished at once",
-      closed_notice: "Closed while paying",
-      gbk: "Notice in GBK",
-      certificate_key: "Signed by certificate",
-    },
     prefix: {
       clearing: "clearing", contributions: "contributions", treasury: "treasury", surplus: "surplus", unknown: "unknown", refunding: "refunding", fees: "fees",
     },
-    step: { sign_in: "sign in", consent_to: "consent", prove_name: "real name", prove_face: "face", add_person: "add person" },
   },
-};
+});
 
-let language = localStorage.getItem("language") === "en" ? "en" : "zh";
-
-export const words = () => WORDS[language];
-export const isChinese = () => language === "zh";
+export const faultWords = () => payWords().faults;
 
 // Look up a word in one of the small tables; what has no word is shown as it is.
-export const named = (table, name) => words()[table][name] ?? name;
+export const named = (table, name) => lookUp(words()[table], name);
 
 export function speak() {
-  document.documentElement.lang = isChinese() ? "zh-CN" : "en";
+  speakIt();
   document.title = words().title;
   for (const node of document.querySelectorAll("[data-words]")) node.textContent = words()[node.dataset.words];
-}
-
-export function switchLanguage() {
-  language = isChinese() ? "en" : "zh";
-  localStorage.setItem("language", language);
-  speak();
 }

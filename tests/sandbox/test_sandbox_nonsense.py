@@ -26,7 +26,7 @@ DOORS = [
     "/_sandbox/faces/none",
     "/_sandbox/stray-payments",
     "/_sandbox/demo-people",
-    "/_sandbox/phone/0/sign_in",
+    "/_sandbox/demo-people/0/users",
     "/wechat-api/cgi-bin/stable_token",
     "/wechat-api/cityservice/face/identify/getverifyid",
     "/v3/pay/transactions/jsapi",

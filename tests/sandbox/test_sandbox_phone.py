@@ -78,57 +78,83 @@ def test_waiting_for_what_never_comes_ends(phone):
     assert phone.cancel(order["order_no"])["state"] == "CANCELLED"
 
 
-def test_a_visitor_uses_a_demo_persons_phone_and_the_books_agree(town):
+PERSON = {
+    "label": "某甲",
+    "name": "某甲",
+    "id_number": "320400199003070011",
+    "others": [{"name": "某乙", "id_number": "320400199003070038", "relation": "SPOUSE"}],
+}
+
+
+def call(running, method, path, status=200, **wishes):
+    answer = requests.request(method, running.url + path, timeout=10, **wishes)
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+def test_a_demo_person_is_one_user_of_each_app_for_ever(town):
+    _, remote, running = town
+    call(running, "POST", "/_sandbox/demo-people", 201, json=[PERSON])
+
+    assert call(running, "GET", "/_sandbox/demo-people")["demo_people"] == [PERSON]
+    mine = remote.open_app(0, WX_APP)
+    assert remote.open_app(0, WX_APP) == {**remote.open_app(0, WX_APP), "user_id": mine["user_id"]}
+    assert remote.open_app(0, ALI_APP)["user_id"] != mine["user_id"]
+    call(running, "POST", "/_sandbox/demo-people/1/users", 404, json={"app_id": WX_APP})
+    call(running, "POST", "/_sandbox/demo-people", 400, json=[{"label": "某甲"}])
+
+
+def test_a_page_reaches_canbao_through_the_air_as_a_phone_does_and_the_books_agree(town):
     canbao, remote, running = town
-    user = remote.make_user(WX_APP)
-    person = {
-        "label": "某甲",
-        "miniprogram": "jiangsu-tax-wechat",
-        "app_id": WX_APP,
-        "platform": "wechat",
-        "user_id": user["user_id"],
-        "name": "某甲",
-        "id_number": "320400199003070011",
-        "others": [{"name": "某乙", "id_number": "320400199003070038", "relation": "SPOUSE"}],
-    }
+    call(running, "POST", "/_sandbox/demo-people", 201, json=[PERSON])
+    user = remote.open_app(0, WX_APP)
+    air = "/canbao/api/v1"
+    code = remote.make_code(WX_APP, user["user_id"])
+    headers = {"Authorization": "Bearer " + call(running, "POST", f"{air}/sessions", 201, json={"code": code})["token"]}
 
-    def post(path, body=None, status=200):
-        answer = requests.post(f"{running.url}/_sandbox{path}", json=body or {}, timeout=10)
-        assert answer.status_code == status, answer.text
-        return answer.json()
-
-    post("/demo-people", [person], 201)
-    shown = requests.get(f"{running.url}/_sandbox/demo-people", timeout=5).json()["demo_people"]
-    assert [each["label"] for each in shown] == ["某甲"]
-    assert "id_number" not in shown[0]
-    home = post("/phone/0/sign_in")
-    assert [len(each["bills"]) for each in home["people"]] == [2, 2]
-    assert {each["step"]: each["done"] for each in home["steps"]} == {
-        "sign_in": True,
-        "consent_to": True,
-        "prove_name": True,
-        "prove_face": False,
-        "add_person": True,
-    }
-    order = post("/phone/0/order", {"insured_person_id": 2, "bill_ids": ["2-10"]})["order"]
-    assert post("/phone/0/pay", {"order_no": order["order_no"]})["said"]["errMsg"] == "requestPayment:ok"
+    placed = call(
+        running,
+        "POST",
+        f"{air}/payment-orders",
+        201,
+        json={"insured_person_id": 1, "bill_ids": ["1-10"]},
+        headers={**headers, "Idempotency-Key": "press-1"},
+    )
+    assert remote.pay_on_wechat(WX_APP, user["user_id"], placed["launch"])["errMsg"] == "requestPayment:ok"
     assert remote.wait_until_delivered()
 
-    books = requests.get(f"{running.url}/_sandbox/journal", timeout=5).json()
-
+    # What the phone sent came as it was sent, and nothing else of the page with it.
+    assert ("POST", "/api/v1/payment-orders", "press-1", headers["Authorization"]) in canbao.asked
+    books = call(running, "GET", "/_sandbox/journal")
     assert (books["reached"], books["agreed"]) == (True, True)
     assert books["rows"][-1] == {"account": "wechat_pay:1900006500", "sandbox_fen": 0, "canbao_fen": 0}
     canbao.booked -= 1
-    assert not requests.get(f"{running.url}/_sandbox/journal", timeout=5).json()["agreed"]
+    assert not call(running, "GET", "/_sandbox/journal")["agreed"]
+
+
+def test_the_air_carries_refusals_as_they_are_and_says_when_nobody_answers(town):
+    canbao, _, running = town
+
+    refused = requests.post(f"{running.url}/canbao/api/v1/identity/face-checks", json={}, timeout=5)
+    assert (refused.status_code, refused.json()["code"]) == (409, "FACE_NOT_NEEDED")
+    for elsewhere in ("/canbao/console", "/canbao/healthz", "/canbao/api/v2/me"):
+        assert requests.get(running.url + elsewhere, timeout=5).status_code == 404
+    far = requests.get(f"{running.url}/canbao/api/v1/me", headers={"Host": "evil.example.com"}, timeout=5)
+    assert far.status_code == 403
+
+    canbao.close()
+    silent = requests.get(f"{running.url}/canbao/api/v1/me", timeout=5)
+    assert (silent.status_code, silent.json()["code"]) == (502, "NO_NETWORK")
+    assert silent.headers["Content-Type"] == "application/problem+json"
 
 
 def test_the_page_and_its_parts_are_served_and_nothing_else(sandbox):
-    for path in ("/", "/panel/main.js", "/panel/style.css", "/panel/icon.svg"):
+    for path in ("/", "/panel/main.js", "/panel/style.css", "/phone/phone.js", "/phone/screens/home.js", "/client/canbao.js"):
         answer = requests.get(sandbox.url + path, timeout=5)
         assert answer.status_code == 200
         assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
-    assert requests.get(f"{sandbox.url}/panel/../app.py", timeout=5).status_code == 404
-    assert requests.get(f"{sandbox.url}/panel/%2e%2e/app.py", timeout=5).status_code == 404
+    for path in ("/panel/../app.py", "/panel/%2e%2e/app.py", "/phone/%2e%2e/app.py", "/client/package.json", "/mini/phone.js"):
+        assert requests.get(sandbox.url + path, timeout=5).status_code == 404
 
 
 def test_the_control_api_listens_to_this_machine_and_to_json_only(sandbox):

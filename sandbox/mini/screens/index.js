@@ -1,0 +1,56 @@
+// Every screen of the phone, by name. A new one is a file beside this, and one line here.
+
+import * as authorise from "./authorise.js";
+import * as bank_card from "./bank_card.js";
+import * as bills from "./bills.js";
+import * as consent from "./consent.js";
+import * as consents from "./consents.js";
+import * as counter_code from "./counter_code.js";
+import * as desktop from "./desktop.js";
+import * as explain from "./explain.js";
+import * as face from "./face.js";
+import * as home from "./home.js";
+import * as messages from "./messages.js";
+import * as mine from "./mine.js";
+import * as order from "./order.js";
+import * as orders from "./orders.js";
+import * as people from "./people.js";
+import * as person_new from "./person_new.js";
+import * as prove from "./prove.js";
+import * as real_name from "./real_name.js";
+import * as sms from "./sms.js";
+import * as submenu from "./submenu.js";
+import * as ways from "./ways.js";
+
+export const SCREENS = {
+  authorise,
+  bank_card,
+  bills,
+  consent,
+  consents,
+  counter_code,
+  desktop,
+  explain,
+  face,
+  home,
+  messages,
+  mine,
+  order,
+  orders,
+  people,
+  person_new,
+  prove,
+  real_name,
+  sms,
+  submenu,
+  ways,
+};
+
+// The screen that a menu entry leads to: by its code first, then by its function, then by its capability.
+export function screenFor(entry) {
+  for (const word of [entry.code, entry.function, entry.capability]) {
+    const found = Object.entries(SCREENS).find(([, screen]) => word && screen.opens?.includes(word));
+    if (found) return { name: found[0], screen: found[1] };
+  }
+  return null;
+}
