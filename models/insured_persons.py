@@ -50,7 +50,8 @@ class PersonLookup(Base):
     __table_args__ = (Index(None, "account_id", "at"), Index(None, "id_number_index", "at"))
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
-    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"))
+    account_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("accounts.id"))
+    """None: a partner bank asked for one of its tellers."""
     id_number_index: Mapped[bytes]
     hit: Mapped[bool]
     at: Mapped[datetime]

@@ -26,6 +26,7 @@ from services.counter_payment_errors import CashNotTaken, CounterMomentWrong, Pa
 from services.errors import AmountChanged, BillNotPayable, BillsReserved, BusinessError, PersonNotMatched
 from services.idempotency import fingerprint, made_once
 from services.people import parse_name, parse_persons_number
+from services.probing import forget_miss, note_miss
 from services.settlement import settle
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ AHEAD_AT_MOST: Final = timedelta(minutes=5)
 NOBODYS: Final = "serial:"
 """Before the bank's serial: the number under which money is looked for that no order of ours can be for."""
 NOT_THE_PERSON: Final = "没有这个姓名和身份证号码的参保人，请对照身份证核对；刚办理参保登记的，请次日再来。"
+TRIED_TOO_OFTEN: Final = "为保护个人信息，此身份证号码近日核对次数过多，请明天再试，或到办税服务厅窗口办理。"
 NOT_THEIRS: Final = "所报应缴记录不是此人在本地区的，或已缴费、已变更，请重新查询。"
 
 
@@ -100,32 +102,42 @@ def use_nonce(ports: Ports, *, way: str, nonce: str) -> None:
 def query_bills(ports: Ports, *, way: str, name: str, id_number: str, bill_no: str | None = None) -> PersonsBills:
     """The unpaid months of whoever has this name and ID number; `bill_no`: that one alone, as a printed voucher names it.
 
-    Raises NameMalformed, IdNumberMalformed, PersonNotMatched.
+    Raises NameMalformed, IdNumberMalformed, PersonNotMatched, TooManyLookups (this number was tried in vain too often).
     """
     partner = partner_of(ports, way)
     given, number = parse_name(name), parse_persons_number(id_number, today=ports.today()).text
     region = ports.rulebook.region(partner.region)
     with ports.begin() as session:
         person = find_person(ports, session, name=given, id_number=number)
-        if person is None:
-            raise PersonNotMatched(detail=NOT_THE_PERSON)
-        rows = [
-            row
-            for row in due_bills(session, person_id=person.id, authority=partner.authority)
-            if bill_no is None or row[0].bill_no == bill_no
-        ]
-        return PersonsBills(
-            person_id=person.id,
-            name_masked=person.name_masked,
-            id_number_masked=person.id_number_masked,
-            bills=told(rows, region=region, today=ports.today()),
-        )
+        _count_try(ports, session, id_number=number, person=person)
+        if person is not None:
+            rows = [
+                row
+                for row in due_bills(session, person_id=person.id, authority=partner.authority)
+                if bill_no is None or row[0].bill_no == bill_no
+            ]
+            return PersonsBills(
+                person_id=person.id,
+                name_masked=person.name_masked,
+                id_number_masked=person.id_number_masked,
+                bills=told(rows, region=region, today=ports.today()),
+            )
+    # Said when the miss is on record, and not before.
+    raise PersonNotMatched(detail=NOT_THE_PERSON)
+
+
+def _count_try(ports: Ports, session: Session, *, id_number: str, person: Person | None) -> None:
+    """A bank's key is no licence to guess whose number has which name. Raises TooManyLookups, whether or not it was guessed."""
+    index = ports.seals.index("id_number", id_number)
+    miss = note_miss(session, account_id=None, id_index=index, now=ports.now(), detail=TRIED_TOO_OFTEN)
+    if person is not None:
+        forget_miss(session, miss)
 
 
 def take_payment(ports: Ports, *, way: str, report: CounterReport, raw: bytes) -> CounterPaymentView:
     """Book what was taken, or refuse it. `raw`: the signed body, kept sealed as evidence of what comes in.
 
-    Raises NameMalformed, IdNumberMalformed, SerialReused, and where nothing was taken PersonNotMatched, CashNotTaken, BillNotPayable,
+    Raises NameMalformed, IdNumberMalformed, SerialReused, and where nothing was taken TooManyLookups, PersonNotMatched, CashNotTaken, BillNotPayable,
     BillsReserved, AmountChanged, CounterMomentWrong, SerialClosed.
     """
     given, number = parse_name(report.name), parse_persons_number(report.id_number, today=ports.today()).text
@@ -154,6 +166,8 @@ def _keep(
             raise SerialReused
         if row is not None and (row.refusal is None or not report.money_taken):
             return row.notified_as, row.refusal
+        if not report.money_taken:
+            _count_try(ports, session, id_number=id_number, person=person)
         rows = _rows(ports, session, way=way, report=report, person=person)
         refusal = None if report.money_taken else _refusal(ports, way=way, report=report, person=person, rows=rows)
         notified_as, order_id = None, None

@@ -47,8 +47,13 @@ def refuse_guessed_number(session: Session, *, id_index: bytes, now: datetime, d
         raise TooManyLookups(detail=detail)
 
 
-def note_miss(session: Session, *, account_id: uuid.UUID, id_index: bytes, now: datetime, detail: str) -> int:
-    """A miss until somebody says otherwise, so that of many tries at once none is left out of the count. Raises TooManyLookups."""
+def note_miss(
+    session: Session, *, account_id: uuid.UUID | None, id_index: bytes, now: datetime, detail: str | None = None
+) -> int:
+    """A miss until somebody says otherwise, so that of many tries at once none is left out of the count. Raises TooManyLookups.
+
+    `account_id`: None where a partner bank tries for one of its tellers.
+    """
     one_at_a_time(session, id_index.hex())
     refuse_guessed_number(session, id_index=id_index, now=now, detail=detail)
     miss = PersonLookup(account_id=account_id, id_number_index=id_index, hit=False, at=now)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 CLEARING: Final = "clearing:"
+YUAN: Final = "CNY"
 SHOWN: Final = 5
 """Of each kind of fault."""
 
@@ -125,6 +126,7 @@ def reckon(session: Session, ledger: Mapping[str, Any], *, accounts: Iterable[st
     _compare_payments(session, verdict, ledger)
     _sum_up(session, verdict, balances, ledger)
     _compare_treasuries(verdict, balances, ledger)
+    _look_at_foreign_money(verdict, ledger)
     _look_at_days(session, verdict, accounts=sorted(accounts), days=sorted(days))
     for way, count in session.execute(PAID):
         verdict.payments[way] += count
@@ -180,9 +182,16 @@ def _compare_payments(session: Session, verdict: Verdict, ledger: Mapping[str, A
             )
 
 
+def _look_at_foreign_money(verdict: Verdict, ledger: Mapping[str, Any]) -> None:
+    """It is no yuan of ours and in no account: somebody at the platform returned every cent of it."""
+    for order in ledger["orders"]:
+        if order["currency"] != YUAN and order["paid_fen"] != order["refunded_fen"]:
+            verdict.find(f"{order['provider_no']} took {order['currency']} and still holds some", order["out_trade_no"])
+
+
 def _moved(ledger: Mapping[str, Any]) -> Iterator[tuple[str, str, int, int]]:
     for order in ledger["orders"]:
-        if order["paid_fen"] or order["refunded_fen"]:
+        if order["currency"] == YUAN and (order["paid_fen"] or order["refunded_fen"]):
             account = f"{order['channel']}:{order['merchant']}"
             yield account, str(order["provider_no"]), int(order["paid_fen"]), int(order["refunded_fen"])
 

@@ -149,6 +149,19 @@ def test_nobody_is_told_of_by_half_of_what_the_card_says(bank, payer, changes, c
     assert "bills" not in told.body
 
 
+def test_a_bank_guesses_no_names_either(letterbox, bank, payer):
+    for letter in "甲乙丙丁戊己庚辛壬":
+        assert bank.query(f"李{letter}", payer.number).code == "PERSON_NOT_MATCHED"
+    assert bank.pay(payer, serial="GUESS001", name="李癸", money_taken=False).code == "PERSON_NOT_MATCHED"
+    assert bank.pay(payer, serial="GUESS001", name="李癸", money_taken=False).code == "PERSON_NOT_MATCHED", "told again, not counted"
+
+    assert bank.query(payer.name, payer.number).code == "TOO_MANY_LOOKUPS"
+    assert bank.pay(payer, serial="GUESS002", money_taken=False).code == "TOO_MANY_LOOKUPS"
+    assert bank.pay(payer, serial="TAKEN001", money_taken=True).body["state"] == "SETTLED"
+    letterbox.world.ports.clock.move(days=1)
+    assert bank.query(payer.name, payer.number).status == 200
+
+
 @pytest.mark.parametrize("means", ["CASH", "CARD"])
 def test_what_was_paid_at_the_counter_is_settled_at_once(letterbox, bank, payer, means):
     total, held = sum(bill.amount_fen for bill in payer.bills), letterbox.standing(CLEARING)

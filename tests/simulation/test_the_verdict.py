@@ -30,7 +30,7 @@ def paid(world, ports):
         "orders": [
             {
                 "channel": "wechat_pay", "merchant": "1900003204", "provider_no": theirs, "out_trade_no": ours,
-                "paid_fen": fen, "refunded_fen": 0,
+                "paid_fen": fen, "refunded_fen": 0, "currency": "CNY",
             }
             for theirs, ours, fen in lines
         ],
@@ -93,6 +93,7 @@ def test_two_errors_that_cancel_out_in_the_sum_are_found_by_payment(ports, paid)
         (lambda told: told["orders"].pop(), "payment PSTRAY1 brought 7.77"),
         (lambda told: told["orders"][0].update(refunded_fen=3), "and 0.03 at the provider"),
         (lambda told: told["orders"].append({**told["orders"][0], "provider_no": "P2", "paid_fen": 1}), "payment P2 brought 0.00"),
+        (lambda told: told["orders"].append({**told["orders"][0], "currency": "USD"}), "took USD and still holds some"),
         (lambda told: told["treasury"].update({"tax-320400": 9}), "treasury:tax-320400 and what it returned are 0.00 in our books"),
         (lambda told: told["probes"]["forged"].update(accepted=1), "1 letters that were forged were taken for authentic"),
     ],

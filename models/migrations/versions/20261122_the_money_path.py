@@ -390,7 +390,7 @@ def upgrade() -> None:
     op.create_table(
         "person_lookups",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
-        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=True),
         sa.Column("id_number_index", sa.LargeBinary(), nullable=False),
         sa.Column("hit", sa.Boolean(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
