@@ -11,7 +11,7 @@ import pytest
 from models.messages import Message, MessageKey
 from services.messages import FACTS, KINDS, fact_fault, list_messages, say, tell, template_faults
 from tests.architecture.reading import modules
-from tests.factories import WECHAT, an_id_number
+from tests.factories import ALIPAY, WECHAT, XINJIANG, an_id_number
 
 GOOD = {"order_no": "A" * 24, "amount_fen": 123456, "months": [202611]}
 PERSONAL = [
@@ -191,6 +191,15 @@ def test_templates_name_keys_and_facts_that_there_are(ports):
 
     assert "subscribe_templates.payment.lost: no message has this key" in lost
     assert "subscribe_templates.payment.surplus.fields.thing1: there is no fact 'name'" in named
+
+
+def test_every_message_about_money_has_a_template_on_both_platforms(ports):
+    programs = ports.partners.miniprograms
+    about_money = {str(key) for key in MessageKey if key.partition(".")[0] in ("payment", "contribution", "refund", "debit")}
+
+    # What was made twice is told in the app alone: both payers hear of the refund besides.
+    for code in (WECHAT, XINJIANG, ALIPAY):
+        assert about_money - programs[code].subscribe_templates.keys() == {"payment.made_twice"}
 
 
 def test_words_for_templates_are_short_plain_and_in_beijing_time(ports, world):
