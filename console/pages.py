@@ -50,6 +50,7 @@ EVERYBODY: Final = frozenset(StaffRole)
 REVIEWERS: Final = frozenset({StaffRole.REVIEWER, StaffRole.SUPERVISOR})
 ACCOUNTANTS: Final = frozenset({StaffRole.ACCOUNTANT, StaffRole.SUPERVISOR})
 """Two of the staff are wanted for most of what they decide, and a supervisor may be the second."""
+BUSINESS: Final = REVIEWERS | ACCOUNTANTS
 ADMINISTRATORS: Final = frozenset({StaffRole.ADMINISTRATOR})
 AUDITORS: Final = frozenset({StaffRole.AUDITOR})
 

@@ -13,7 +13,8 @@ from console.money import accounts_of, asked, asked_id, asked_month, day_of, my_
 from console.pages import ACCOUNTANTS, field, go, me, page, ports, show, show_again
 from console.words import moment, person
 from models.journal import clearing
-from services import differences, journal_views, reconciliation, reconciliation_views
+from models.reconciliation import AskFault
+from services import differences, journal_views, reconciliation, reconciliation_asking, reconciliation_views
 from services.errors import BusinessError, NotFound
 from services.journal_views import WantedTransfers
 from services.money_scope import LISTS
@@ -32,10 +33,17 @@ ONE: Final = "/reconciliation/<string(maxlength=80):merchant_account>/<string(le
 DIFFERENCE: Final = "/reconciliation/differences/<int(max=999999999999999999):difference_id>"
 SECTION: Final = "list_days"
 DONE: Final = {
+    "asked": "已请求对账，系统会马上办理；稍后刷新本页查看结果。",
     "explained": "说明已登记，请由另一位工作人员确认。",
     "agreed": "已确认，该差异不再待办。",
     "signed": "已签字，请由另一位工作人员签结。",
     "closed": "已关账，当日不再重新对账。",
+}
+ASK_FAULTS: Final = {
+    AskFault.NOT_READY: "对方账单尚未生成，一般在次日十点以后；系统会按时再取，也可以稍后再请求",
+    AskFault.DAMAGED: "对方账单有误，其中内容一律没有采用；请联系对方重新生成后再请求",
+    AskFault.NO_ANSWER: "没有取到对方账单；请稍后再请求，反复出现的，请联系系统管理员",
+    AskFault.CLOSED: "请求以后当日已关账，不再重新对账",
 }
 OPEN: Final = "未关账"
 DIFFERENCE_COLUMNS: Final = (
@@ -106,6 +114,17 @@ def export_open_differences() -> Response:
 @page(ONE, roles=ACCOUNTANTS, scope=scope_of_day, section=SECTION)
 def read_day(merchant_account: str, day: str) -> str:
     return show("reconciliation_day.html", **_shown(merchant_account, day), done=DONE.get(asked("done")))
+
+
+@page(f"{ONE}/comparison", roles=ACCOUNTANTS, methods=("POST",), scope=scope_of_day, section=SECTION)
+def ask_for_comparison(merchant_account: str, day: str) -> Any:
+    """The worker makes it: no page waits for a provider."""
+    which: dict[str, Any] = {"merchant_account": merchant_account, "day": date.fromisoformat(day)}
+    try:
+        reconciliation_asking.ask_for_comparison(ports(), **which, who=me().who)
+    except BusinessError as fault:
+        return _again(merchant_account, day, fault)
+    return go("read_day", merchant_account=merchant_account, day=day, done="asked")
 
 
 @page(f"{ONE}/signature", roles=ACCOUNTANTS, methods=("POST",), scope=scope_of_day, section=SECTION)
@@ -213,6 +232,8 @@ def _shown(merchant_account: str, day: str, *, words: dict[int, str] | None = No
         "words_given": words or {},
         "clearing": clearing(*merchant_account.split(":", 1)),
         "is_list": kind in LISTS,
+        "may_be_asked": reconciliation_asking.may_be_asked(ports(), **which),
+        "ask_faults": ASK_FAULTS,
         "is_registrars": kind == "registrar",
         "told": told,
     }

@@ -50,6 +50,14 @@ def moment(at: datetime | None) -> str:
     return "—" if at is None else at.astimezone(BEIJING).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def since(at: datetime, now: datetime) -> str:
+    """How long ago, in the two largest units: 3 天 4 小时."""
+    minutes = max(0, int((now - at).total_seconds()) // 60)
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    told = [f"{number} {unit}" for number, unit in ((days, "天"), (hours, "小时"), (minutes, "分钟")) if number]
+    return " ".join(told[:2]) or "不到 1 分钟"
+
+
 def machine_moment(at: datetime) -> str:
     """For `<time datetime>`."""
     return at.astimezone(BEIJING).isoformat(timespec="seconds")

@@ -37,6 +37,7 @@ from services.message_sending import send_messages
 from services.payment_reminders import remind
 from services.payments import ask_about_silence, close_stale
 from services.reconciliation import reconcile_what_is_due
+from services.reconciliation_asking import compare_what_was_asked
 from services.refund_sending import return_surplus, send_refunds
 from services.resealing import reseal, tell_lost_seals
 from services.retention import apply_retention
@@ -155,6 +156,12 @@ TOLD: Final = OnceADay()
 def reconcile_days(ports: Ports) -> int:
     """By day in Beijing (10:17 to 23:17): yesterday, and what of the last week was never compared, against the providers' own bills."""
     return reconcile_what_is_due(ports)
+
+
+@sweep("reconcile_asked", cron="* * * * * */10")
+def reconcile_what_was_asked(ports: Ports) -> int:
+    """Days that one of the staff asked to have compared at the console."""
+    return compare_what_was_asked(ports)
 
 
 @sweep("read_lists", cron="*/10 * * * *")

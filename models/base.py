@@ -156,6 +156,11 @@ def new_id() -> uuid.UUID:
     return uuid.UUID(bytes=bytes(value))
 
 
+def first_id_at(moment: datetime) -> uuid.UUID:
+    """Smaller than every id that `new_id` makes from this moment on: finds by the primary key what was made since."""
+    return uuid.UUID(bytes=int(moment.timestamp() * 1000).to_bytes(6, "big") + b"\x70\x00" + b"\x80" + bytes(7))
+
+
 def new_number() -> str:
     """An opaque number for the outside: 24 of 0-9A-Z, some 124 bits, nothing to guess and nothing to count."""
     return "".join(secrets.choice(ALPHABET) for _ in range(NUMBER_LENGTH))

@@ -20,6 +20,19 @@ class ReconciliationState(StrEnum):
     """Two of the staff signed it. It is not compared any more."""
 
 
+class AskFault(StrEnum):
+    """Why a comparison that somebody asked for did not come about. Asking again is allowed, and the day's own sweep goes on as ever."""
+
+    NOT_READY = "NOT_READY"
+    """Their bill is not made up yet."""
+    DAMAGED = "DAMAGED"
+    """Their bill breaks its own rules; nothing of it was used."""
+    NO_ANSWER = "NO_ANSWER"
+    """They could not be reached, or said no."""
+    CLOSED = "CLOSED"
+    """Two of the staff closed the day meanwhile."""
+
+
 class DifferenceKind(StrEnum):
     """The classes of domain §5.5 that a provider's bill or an authority's list can show; MATCHED is counted only."""
 
@@ -60,10 +73,13 @@ class Reconciliation(Stateful, Base):
     __tablename__ = "reconciliations"
     __table_args__ = (
         one_of(ReconciliationState),
+        one_of(AskFault, "ask_fault"),
         UniqueConstraint("merchant_account", "day"),
         CheckConstraint("signed_by <> closed_by", name="two_people"),
         CheckConstraint("(state = 'CLOSED') = (closed_by IS NOT NULL)", name="closed_by_somebody"),
         CheckConstraint("closed_by IS NULL OR signed_by IS NOT NULL", name="signed_before_closed"),
+        CheckConstraint("(asked_at IS NULL) = (asked_by IS NULL)", name="asked_by_somebody"),
+        Index("ix_reconciliations_asked", "asked_at", postgresql_where=text("asked_at IS NOT NULL AND answered_at IS NULL")),
     )
     MOVES: ClassVar[Moves] = Moves(
         "reconciliation",
@@ -96,6 +112,26 @@ class Reconciliation(Stateful, Base):
     signed_by: Mapped[str | None]
     closed_by: Mapped[str | None]
     closed_at: Mapped[datetime | None]
+    asked_at: Mapped[datetime | None]
+    """When one of the staff asked for a comparison at the console. The worker takes it from here: no page waits for a provider."""
+    asked_by: Mapped[str | None]
+    answered_at: Mapped[datetime | None]
+    """When that comparison was made, or could not be. Empty while the worker has not come to it."""
+    ask_fault: Mapped[str | None]
+
+    @property
+    def is_asked(self) -> bool:
+        """Somebody asked, and the worker has not answered."""
+        return self.asked_at is not None and self.answered_at is None
+
+    def ask(self, *, who: str, at: datetime) -> None:
+        """Whoever asks again while it waits changes nothing."""
+        if not self.is_asked:
+            self.asked_at, self.asked_by, self.answered_at, self.ask_fault = at, who, None, None
+
+    def answer(self, *, at: datetime, fault: AskFault | None = None) -> None:
+        """It was compared; or was not, and why."""
+        self.answered_at, self.ask_fault = at, fault
 
     def compare(self, *, who: str, at: datetime) -> None:
         """It was compared, once more or for the first time. A signature under what was there before counts no longer."""

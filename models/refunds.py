@@ -78,6 +78,7 @@ class Refund(Stateful, Base):
         one_of(RefundReason, "reason"),
         # The idempotency key at the provider: a retry under the same number is the same refund.
         UniqueConstraint("payment_id", "refund_no"),
+        Index(None, "refund_no"),
         CheckConstraint("amount_fen > 0", name="amount_positive"),
         CheckConstraint("(state = 'REFUNDED') = (refunded_at IS NOT NULL)", name="refunded_at_a_time"),
         CheckConstraint("origin = 'SEEN' OR (reason IS NOT NULL AND applied_by IS NOT NULL)", name="ordered_for_a_reason"),

@@ -102,6 +102,26 @@ def count_waiting(ports: Ports, *, accounts: Collection[str] | None = None) -> d
         return {outcome or "": count for outcome, count in session.execute(asked)}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Parked:
+    """What waits for a person."""
+
+    count: int
+    oldest_at: datetime | None
+    amount_fen: int
+    """Of the notices in yuan; a refund counts by what went back."""
+
+
+def stand_of_parked(ports: Ports, *, accounts: Collection[str] | None = None) -> Parked:
+    """How many wait, since when, and how much money they are about."""
+    fen = func.coalesce(Notice.refund_fen, Notice.amount_fen, 0)
+    in_yuan = func.coalesce(func.sum(fen).filter(Notice.currency == "CNY"), 0)
+    asked = select(func.count(), func.min(Notice.received_at), in_yuan)
+    with ports.begin() as session:
+        count, oldest_at, amount_fen = session.execute(asked.where(_parked(accounts), Notice.resolved_at.is_(None))).one()
+    return Parked(count=count, oldest_at=oldest_at, amount_fen=int(amount_fen))
+
+
 def account_of(ports: Ports, *, notice_id: uuid.UUID) -> str:
     """The merchant account that told us. Raises NotFound."""
     with ports.begin() as session:

@@ -45,6 +45,16 @@ class DayView:
     signed_by: str | None
     closed_by: str | None
     closed_at: datetime | None
+    asked_at: datetime | None
+    """When one of the staff asked for a comparison; the worker makes it (services/reconciliation_asking.py)."""
+    asked_by: str | None
+    answered_at: datetime | None
+    ask_fault: str | None
+
+    @property
+    def is_asked(self) -> bool:
+        """Asked for, and not made yet."""
+        return self.asked_at is not None and self.answered_at is None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +142,14 @@ def read_calendar(ports: Ports, *, month: date, accounts: Collection[str] | None
     return Calendar(accounts=sorted(configured | {account for account, _ in cells}), days=days, cells=cells)
 
 
+def read_accounts_day(ports: Ports, *, day: date, accounts: Collection[str] | None = None) -> dict[str, DayView | None]:
+    """A day of every merchant account whose bills are fetched, and of any other that has one; None: never compared."""
+    with ports.begin() as session:
+        rows = {row.merchant_account: row for row in _days(session, Reconciliation.day == day, _seen(accounts))}
+    configured = set(ports.daily_bills) if accounts is None else set(ports.daily_bills) & set(accounts)
+    return {account: rows.get(account) for account in sorted(configured | set(rows))}
+
+
 def read_day(ports: Ports, *, merchant_account: str, day: date) -> DayView | None:
     """None where it was never compared."""
     with ports.begin() as session:
@@ -205,6 +223,10 @@ def _days(session: Session, *which: ColumnElement[bool]) -> list[DayView]:
             signed_by=row.signed_by,
             closed_by=row.closed_by,
             closed_at=row.closed_at,
+            asked_at=row.asked_at,
+            asked_by=row.asked_by,
+            answered_at=row.answered_at,
+            ask_fault=row.ask_fault,
         )
         for row, opened, told in rows
     ]

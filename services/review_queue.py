@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import and_, func, or_, select, true, tuple_
 
+from config.clock import day_start
 from models.applications import WAITING_STATES, ApplicationState, EnrollmentApplication
 from models.people import Person
 from models.reviews import OverrideState, ReviewOverride
@@ -176,6 +178,41 @@ def _wanted(rulebook: Rulebook, reviewer: Reviewer, only: Narrowed) -> ColumnEle
         true() if only.kind is None else each.kind == only.kind,
         parts[only.part],
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """The queue in four figures and two moments: what waits in a reviewer's scope, against the clock that was promised."""
+
+    count: int
+    overdue: int
+    due_today: int
+    """Not overdue, and due before the day ends in Beijing."""
+    oldest_at: datetime | None
+    """When the one that waits longest was handed in."""
+    next_due_at: datetime | None
+    """By when the next one is promised that is not overdue."""
+
+    @property
+    def later(self) -> int:
+        return self.count - self.overdue - self.due_today
+
+
+def stand_of_queue(ports: Ports, *, reviewer: Reviewer) -> Waiting:
+    """How the queue stands now."""
+    each, now = EnrollmentApplication, ports.now()
+    ends_at = day_start(now) + timedelta(days=1)
+    is_due = each.due_at >= now
+    asked = select(
+        func.count(),
+        func.count().filter(each.due_at < now),
+        func.count().filter(is_due, each.due_at < ends_at),
+        func.min(each.submitted_at),
+        func.min(each.due_at).filter(is_due),
+    ).where(_wanted(ports.rulebook, reviewer, WHOLE))
+    with ports.begin() as session:
+        count, overdue, due_today, oldest_at, next_due_at = session.execute(asked).one()
+    return Waiting(count=count, overdue=overdue, due_today=due_today, oldest_at=oldest_at, next_due_at=next_due_at)
 
 
 def count_overdue(ports: Ports) -> int:

@@ -74,6 +74,11 @@ class UnionPayPos:
     def __repr__(self) -> str:
         return f"UnionPayPos({self.merchant})"
 
+    @property
+    def keys_end_at(self) -> tuple[datetime, ...]:
+        """When the certificates end that the way to their signature leads through."""
+        return self._chain.ends_at
+
     def freeze(self, *, payment_no: str, amount_fen: int, description: str, expires_at: datetime, payer_subject: str) -> bytes:  # noqa: ARG002 (the terminal opens it)
         raise ValueError("a payment at a POS is opened by its terminal, never from here")
 

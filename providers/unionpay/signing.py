@@ -108,6 +108,11 @@ class Chain:
         self._root, self._middle, self._name = root, middle, name
         self._known: dict[str, x509.Certificate] = {}
 
+    @property
+    def ends_at(self) -> tuple[datetime, ...]:
+        """When the pinned certificates end."""
+        return self._middle.not_valid_after_utc, self._root.not_valid_after_utc
+
     def key_of(self, pem: str, *, now: datetime) -> RSAPublicKey:
         """The key of a certificate that leads to the root, is UnionPay's own, and is valid today like all above it. Raises BadSignature."""
         certificate = self._known.get(pem) or self._read(pem)

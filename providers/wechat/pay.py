@@ -100,6 +100,11 @@ class WeChatPay:
     def __repr__(self) -> str:
         return f"WeChatPay({self._app_id}, {self.merchant})"
 
+    @property
+    def keys_end_at(self) -> tuple[datetime, ...]:
+        """When the certificates end that they sign with; their bare public keys have no end."""
+        return tuple(self._verifier.expires_at.values())
+
     def freeze(self, *, payment_no: str, amount_fen: int, description: str, expires_at: datetime, payer_subject: str) -> bytes:
         if not PAYMENT_NO.fullmatch(payment_no) or amount_fen <= 0 or expires_at.tzinfo is None:
             raise ValueError("a payment needs 6 to 32 letters and digits, an amount above zero and an aware deadline")

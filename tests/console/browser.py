@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 OFFICE = Origin(address="10.1.2.3", request_id="story-0001")
 PASSWORD = "窗外的梧桐又落叶了2026"
-VOID = frozenset({"meta", "link", "input", "br", "hr", "img", "path", "rect"})
+VOID = frozenset({"meta", "link", "input", "br", "hr", "img", "path"})
 HERE = "http://localhost"
 
 
@@ -125,7 +125,8 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if len({name for name, _ in attrs}) != len(attrs):
             self.faults.append(f"<{tag}> has an attribute twice")
-        self.tags.append((tag, dict(attrs)))
+        # A drawing's title is its name, and no title of the page.
+        self.tags.append((f"svg:{tag}" if tag == "title" and "svg" in self.open else tag, dict(attrs)))
         if tag not in VOID:
             self.open.append(tag)
 
@@ -218,7 +219,7 @@ def faults_of(page: Page) -> list[str]:
         faults += [
             f"{name} of nothing"
             for name in ("aria-describedby", "aria-labelledby")
-            if attrs.get(name) and attrs[name] not in ids
+            if not set((attrs.get(name) or "").split()) <= set(ids)
         ]
         if tag == "th" and attrs.get("scope") not in ("col", "row"):
             faults.append("a <th> without a scope")

@@ -345,7 +345,7 @@ def test_the_export_of_a_day_says_whether_it_is_closed(house, accountant):
 
 def test_a_day_that_was_never_compared_says_what_to_do_and_an_unknown_account_or_day_is_none(house, accountant):
     accountant.get(CHANGZHOU)
-    assert "canbao reconcile --day 2026-11-20" in accountant.shown.text
+    assert "急用的，可以在下面请求立即对账" in accountant.shown.text
 
     for path in (
         "wechat_pay:1/2026-11-20",

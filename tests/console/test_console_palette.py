@@ -19,8 +19,8 @@ TEXTS = [
     for ground in ("paper", "wash")
     for ink in ("ink", "quiet", "lead", "bad", "good", "soon")
 ] + [("on-lead", "lead"), ("bad", "bad-wash"), ("good", "good-wash"), ("ink", "bad-wash"), ("ink", "good-wash")]  # fmt: skip
-SHAPES = [("line", "paper"), ("line", "wash"), ("lead", "paper")]
-"""Edges of fields and buttons."""
+SHAPES = [("line", "paper"), ("line", "wash"), ("lead", "paper")] + [(f"part-{each}", "wash") for each in "abcde"]
+"""Edges of fields and buttons, and the parts of charts."""
 
 
 def palettes() -> dict[str, dict[str, str]]:

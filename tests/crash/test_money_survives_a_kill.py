@@ -68,6 +68,7 @@ ELSEWHERE = {
     "joint_cases": "one transaction opens the case; what is read after it changes nothing, and pressing again tells the same",
     "payer_blocks": "the block is written first and stands alone; a stranger's open order lapses by itself",
     "reconciliation": "a comparison is one transaction, and comparing again changes nothing; what it heard of gets into the inbox once, by its name",
+    "reconciliation_asking": "what was asked for stays asked until its answer is written: after a kill it is compared once more",
     "enrollment_feed": "one statement a file part, and importing it again changes nothing",
     "retention": "each batch stands alone with the row that tells of it; the next night takes the rest",
     "message_sending": "the attempt and its allowance are written before the call: after a kill it is tried once more, when the claim lapses",
