@@ -24,8 +24,6 @@ export class Phone {
   constructor(root) {
     this.session = session;
     this.owners = [];
-    this.api = null;
-    this.platform = null;
     this.drawing = 0;
     this.listeners = new Set();
     this.shell = new Shell(root, {
@@ -33,6 +31,7 @@ export class Phone {
       onClose: () => this.close(),
       onTab: (name) => this.reset(name),
     });
+    this.plug();
     whenLanguageChanges(() => this.redraw());
   }
 

@@ -1,7 +1,9 @@
 // 我的: account, elder mode, what I paid, whom I pay for, what I agreed to, sign out.
 
 import { icon, make } from "../dom.js";
+import { words as applying } from "../words/apply.js";
 import { words } from "../words/phone.js";
+import { words as records } from "../words/records.js";
 
 export const tab = "mine";
 export const title = () => words().tab.mine;
@@ -44,6 +46,16 @@ export async function render(phone) {
     elderSwitch(phone, account),
     phoneNumber(phone, account),
     make("ul", { class: "list" }, line(phone, "wallet", words().mine.orders, "orders"), line(phone, "switch", words().mine.people, "people"), line(phone, "shield", words().mine.consents, "consents")),
+    make(
+      "ul",
+      { class: "list" },
+      line(phone, "search", applying().cases, "cases"),
+      line(phone, "form", records().enrollments, "enrollments"),
+      line(phone, "clock", records().outlook, "outlook"),
+      line(phone, "card", records().agreements, "agreements"),
+      line(phone, "family", records().payers, "payers"),
+      line(phone, "folder", records().own_data, "own_data"),
+    ),
     phone.button(
       words().mine.sign_out,
       async () => {
