@@ -15,7 +15,7 @@ const rows = (told) =>
     ...[
       [words().case_no, told.case_no],
       [words().submitted_at, moment(told.submitted_at)],
-      [words().due_at, told.due_at && told.state !== "APPROVED" ? `${moment(told.due_at)}${told.due_is_provisional ? `（${words().provisional_due}）` : ""}` : ""],
+      [words().due_at, told.due_at && ["SUBMITTED", "UNDER_REVIEW"].includes(told.state) ? `${moment(told.due_at)}${told.due_is_provisional ? `（${words().provisional_due}）` : ""}` : ""],
       [words().reason, told.reason_text],
     ]
       .filter(([, value]) => value)
