@@ -113,6 +113,7 @@ class Street:
                 "provider_no": line["serial"],
                 "paid_fen": line["amount_fen"],
                 "refunded_fen": line["refunded_fen"],
+                "currency": "CNY",
             }
             for line in self.ask("GET", "/banks/lines")["lines"]
             if line["taken"]
