@@ -113,5 +113,5 @@ def last_line(verdict: Verdict, *, days: int, seed: int, people: int, month: Mon
         f"✓ {head}, {sum(verdict.payments.values())} payments ({', '.join(f'{way} {count}' for way, count in sorted(verdict.payments.items()))}), {faults} faults: "
         f"money in {yuan(verdict.money_in)} = confirmed {yuan(verdict.confirmed)} + owed on {yuan(verdict.owed_on)} + surplus "
         f"{yuan(verdict.surplus)} + unknown {yuan(verdict.unknown)}{way} + refunded {yuan(verdict.refunded)}; {verdict.accounts} clearing "
-        f"accounts equal the sandbox's money; {verdict.days} days closed, differences explained by people: {explained}"
+        f"accounts equal the sandbox's money, of which providers kept {yuan(verdict.fees)}; {verdict.days} days closed, differences explained by people: {explained}"
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from sandbox import notices, orders, payments, users
+from sandbox import fees, notices, orders, payments, users
 from sandbox.control import BadOrderError, asked, complain, guard, needed
 from sandbox.core import Core, rfc3339
 from sandbox.orders import Order, State
@@ -104,6 +104,7 @@ def blueprint(core: Core) -> Blueprint:
 
     _looking(core, door)
     _levers(core, door)
+    _of_the_house(core, door)
     return door
 
 
@@ -148,10 +149,20 @@ def _levers(core: Core, door: Blueprint) -> None:
     def stray() -> tuple[Response, int]:
         return jsonify(_stray(core, asked())), 201
 
+
+def _of_the_house(core: Core, door: Blueprint) -> None:
     @door.post("/bills-at-once")
     def bills_at_once() -> Response:
         core.store.keep_setting("bills_at_once", bool(asked().get("wanted", True)))
         return jsonify(wanted=core.store.setting("bills_at_once"))
+
+    @door.post("/fees")
+    def fee_rate() -> Response:
+        given = asked()
+        if needed(given, "account") not in {f"wechat_pay:{mchid}" for mchid in core.world.wechat_merchants}:
+            raise BadOrderError("account is one of WeChat Pay's merchants: only its bills tell of fees here")
+        fees.keep_rate(core.store, given["account"], int(given.get("rate", 0)))
+        return jsonify(rates=fees.rates(core.store))
 
     @door.post("/reset")
     def reset() -> Response:

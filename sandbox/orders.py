@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from sandbox import fees
 from sandbox.core import day, digits
 
 if TYPE_CHECKING:
@@ -265,9 +266,15 @@ def settle_refund(db: Db, refund: Refund, *, state: str, now: float) -> bool:
 
 
 def money(store: Store) -> dict[str, int]:
-    """What each merchant's account at the provider holds: taken less sent back, in fen."""
+    """What each merchant's account at the provider holds: taken less sent back, less the provider's fee, in fen."""
     rows = store.rows(
         "SELECT channel || ':' || merchant AS account, SUM(paid_fen - refunded_fen) AS fen"
         " FROM orders GROUP BY channel, merchant"
     )
-    return {row["account"]: int(row["fen"]) for row in rows}
+    held = {row["account"]: int(row["fen"]) for row in rows}
+    for account, rate in fees.rates(store).items():
+        paid = store.rows(
+            "SELECT paid_fen FROM orders WHERE channel || ':' || merchant = ? AND currency = ?", account, fees.RMB
+        )
+        held[account] = held.get(account, 0) - sum(fees.taken_fen(row["paid_fen"] or 0, rate) for row in paid)
+    return held

@@ -181,6 +181,10 @@ class Sandbox:
         """Let a day's bill be asked for before the next morning."""
         self._ask("POST", "/bills-at-once", {"wanted": wanted})
 
+    def keep_fees(self, account: str, rate: int) -> None:
+        """Of a WeChat Pay merchant: what is kept of each payment, in ten-thousandths."""
+        self._ask("POST", "/fees", {"account": account, "rate": rate})
+
     def set_clock(self, now: str | None, *, deliver: bool = False) -> Told:
         """Put the clock by hand, as 2026-10-01T08:00:00+08:00, or with None let it go; `deliver` waits until what is due was tried."""
         return self._ask("POST", "/clock", {"now": now, "deliver": deliver})

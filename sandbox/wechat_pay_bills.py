@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from flask import Blueprint, Response, request
 
-from sandbox import bills
+from sandbox import bills, fees
 from sandbox.core import wall_clock, yuan
 from sandbox.replies import Reply
 from sandbox.wechat_pay_door import Caller, authenticate, error, serve, written
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from sandbox.bills import Day
     from sandbox.core import Core
     from sandbox.orders import Order, Refund
+
+    RateOf = Callable[[Order], int]
 
 LINK_LASTS_SECONDS = 300
 OLDEST_DAYS = 93
@@ -35,6 +40,16 @@ FLOW_HEAD = "记账时间,微信支付业务单号,资金流水单号,业务名�
 FLOW_SUMS = "资金流水总笔数,收入笔数,收入金额,支出笔数,支出金额"
 ACCOUNTS = {"BASIC", "OPERATION", "FEES"}
 REFUND_WORDS = {"SUCCESS": "SUCCESS", "PROCESSING": "PROCESSING", "ABNORMAL": "CHANGE"}
+
+
+class Move(NamedTuple):
+    """One movement on the merchant's account."""
+
+    at: float
+    kind: str
+    fen: int
+    number: str
+    merchants_number: str
 
 
 def written_file(head: str, rows: list[dict[str, str]], sums_head: str, sums: list[str]) -> bytes:
@@ -68,10 +83,16 @@ def _common(order: Order) -> dict[str, str]:
     }
 
 
-def _paid_row(order: Order) -> dict[str, str]:
+def _paid_row(order: Order, rate: int) -> dict[str, str]:
     paid = yuan(order.paid_fen)
-    at = wall_clock(order.paid_at or 0)
-    return _common(order) | {"交易时间": at, "交易状态": "SUCCESS", "应结订单金额": paid, "订单金额": paid}
+    return _common(order) | {
+        "交易时间": wall_clock(order.paid_at or 0),
+        "交易状态": "SUCCESS",
+        "应结订单金额": paid,
+        "订单金额": paid,
+        "手续费": fees.told_yuan(order.paid_fen, rate),
+        "费率": f"{yuan(rate)}%",
+    }
 
 
 def _refund_row(order: Order, refund: Refund) -> dict[str, str]:
@@ -92,46 +113,55 @@ def _refund_row(order: Order, refund: Refund) -> dict[str, str]:
     }
 
 
-def trade_file(day: Day, kind: str) -> bytes | None:
+def trade_file(day: Day, kind: str, rate_of: RateOf) -> bytes | None:
     """Write the trade bill; a kind without rows has no bill at all."""
-    rows = [] if kind == "REFUND" else [_paid_row(order) for order in day.paid]
+    rows = [] if kind == "REFUND" else [_paid_row(order, rate_of(order)) for order in day.paid]
     rows += [] if kind == "SUCCESS" else [_refund_row(order, refund) for order, refund in day.refunds]
     if not rows:
         return None
     paid = yuan(0 if kind == "REFUND" else sum(order.paid_fen for order in day.paid))
     back = yuan(0 if kind == "SUCCESS" else sum(refund.amount_fen for _, refund in day.refunds))
+    units = 0 if kind == "REFUND" else sum(fees.taken_units(order.paid_fen, rate_of(order)) for order in day.paid)
+    kept = fees.written(units)
     if kind == "SUCCESS":
-        return written_file(HEADS[kind], rows, SHORT_SUMS, [str(len(rows)), paid, "0.00000", paid])
-    return written_file(HEADS[kind], rows, SUMS, [str(len(rows)), paid, back, "0.00", "0.00000", paid, back])
+        return written_file(HEADS[kind], rows, SHORT_SUMS, [str(len(rows)), paid, kept, paid])
+    return written_file(HEADS[kind], rows, SUMS, [str(len(rows)), paid, back, "0.00", kept, paid, back])
 
 
-def flow_file(day: Day) -> bytes:
-    """Write the fund flow; its counts look like 20.0, and money moves when a refund succeeds."""
-    moves: list[tuple[float, Order, Refund | None]] = [(order.paid_at or 0, order, None) for order in day.paid]
-    moves += [(refund.settled_at or 0, order, refund) for order, refund in day.refunds if refund.state == "SUCCESS"]
+def _moves(day: Day, rate_of: RateOf) -> Iterator[Move]:
+    """What moved the account: a payment, its fee right behind it, and a refund when it succeeded."""
+    for order in day.paid:
+        at = order.paid_at or 0
+        yield Move(at, "交易", order.paid_fen, order.provider_no, order.out_trade_no)
+        if fee := fees.taken_fen(order.paid_fen, rate_of(order)):
+            yield Move(at, "扣除交易手续费", -fee, order.provider_no, order.out_trade_no)
+    for _, refund in day.refunds:
+        if refund.state == "SUCCESS":
+            yield Move(refund.settled_at or 0, "退款", -refund.amount_fen, refund.refund_id, refund.out_refund_no)
+
+
+def flow_file(day: Day, rate_of: RateOf) -> bytes:
+    """Write the fund flow; its counts look like 20.0."""
+    moves = sorted(_moves(day, rate_of), key=lambda move: move.at)
     balance, rows = 0, []
-    for at, order, refund in sorted(moves, key=lambda move: move[0]):
-        fen = order.paid_fen if refund is None else -refund.amount_fen
-        balance += fen
-        number = order.provider_no if refund is None else refund.refund_id
+    for move in moves:
+        balance += move.fen
         rows.append(
             {
-                "记账时间": wall_clock(at),
-                "微信支付业务单号": number,
-                "资金流水单号": number,
-                "业务名称": "交易" if refund is None else "退款",
-                "业务类型": "交易" if refund is None else "退款",
-                "收支类型": "收入" if fen > 0 else "支出",
-                "收支金额(元)": yuan(abs(fen)),
+                "记账时间": wall_clock(move.at),
+                "微信支付业务单号": move.number,
+                "资金流水单号": move.number,
+                "业务名称": move.kind,
+                "业务类型": move.kind,
+                "收支类型": "收入" if move.fen > 0 else "支出",
+                "收支金额(元)": yuan(abs(move.fen)),
                 "账户结余(元)": f"{'-' if balance < 0 else ''}{yuan(abs(balance))}",
                 "资金变更提交申请人": "system",
-                "业务凭证号": order.out_trade_no if refund is None else refund.out_refund_no,
+                "业务凭证号": move.merchants_number,
             }
         )
-    come = [row for row in rows if row["收支类型"] == "收入"]
-    came = sum(order.paid_fen for order in day.paid)
-    went = sum(refund.amount_fen for _, refund in day.refunds if refund.state == "SUCCESS")
-    sums = [f"{len(rows)}.0", f"{len(come)}.0", yuan(came), f"{len(rows) - len(come)}.0", yuan(went)]
+    came, went = [move.fen for move in moves if move.fen > 0], [-move.fen for move in moves if move.fen < 0]
+    sums = [f"{len(rows)}.0", f"{len(came)}.0", yuan(sum(came)), f"{len(went)}.0", yuan(sum(went))]
     return written_file(FLOW_HEAD, rows, FLOW_SUMS, sums)
 
 
@@ -148,9 +178,10 @@ def answer(core: Core, caller: Caller, *, flow: bool) -> Reply:
     if not bills.is_ready(core, begun):
         return error(400, "STATEMENT_CREATING", "账单生成中，请稍后再试")
     day = bills.of_day(core, channel="wechat_pay", merchant=caller.mchid, begun=begun)
-    content = trade_file(day, kind)
+    rate_of = partial(fees.rate_of, core.store)
+    content = trade_file(day, kind, rate_of)
     if flow:
-        content = None if day.is_empty or account != "BASIC" else flow_file(day)
+        content = None if day.is_empty or account != "BASIC" else flow_file(day, rate_of)
     if content is None:
         return error(400, "NO_STATEMENT_EXIST", "账单不存在")
     kept = gzip.compress(content) if tar == "GZIP" else content

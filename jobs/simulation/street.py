@@ -49,6 +49,10 @@ class Street:
         if told["undelivered"]:
             raise StreetFault(f"{told['undelivered']} notices are stuck at {now.isoformat()}")
 
+    def keep_fees(self, account: str, rate: int) -> None:
+        """A provider keeps some of each payment for its work; `rate` in ten-thousandths."""
+        self.ask("POST", "/fees", {"account": account, "rate": rate})
+
     def make_user(self, app_id: str, *, real_name: Mapping[str, str] | None = None) -> str:
         return str(self.ask("POST", "/users", {"app_id": app_id, "real_name": real_name})["user_id"])
 

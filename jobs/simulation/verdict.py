@@ -102,6 +102,8 @@ class Verdict:
     unknown: int = 0
     on_its_way: int = 0
     refunded: int = 0
+    fees: int = 0
+    """What providers kept of all that; what is owed on is owed whole."""
     accounts: int = 0
     days: int = 0
     payments: Counter[str] = field(default_factory=Counter)
@@ -206,6 +208,7 @@ def _sum_up(session: Session, verdict: Verdict, balances: Mapping[str, int], led
     verdict.refunded = sum(went for _, _, _, went in moved) + of("returned")
     verdict.confirmed, verdict.owed_on = of("treasury"), of("contributions")
     verdict.surplus, verdict.unknown, verdict.on_its_way = of("surplus"), of("unknown"), of("refunding")
+    verdict.fees = -of("fees")
     parts = (verdict.confirmed, verdict.owed_on, verdict.surplus, verdict.unknown, verdict.on_its_way, verdict.refunded)
     if verdict.money_in != sum(parts):
         verdict.find(

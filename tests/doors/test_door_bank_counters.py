@@ -153,7 +153,9 @@ def test_a_bank_guesses_no_names_either(letterbox, bank, payer):
     for letter in "甲乙丙丁戊己庚辛壬":
         assert bank.query(f"李{letter}", payer.number).code == "PERSON_NOT_MATCHED"
     assert bank.pay(payer, serial="GUESS001", name="李癸", money_taken=False).code == "PERSON_NOT_MATCHED"
-    assert bank.pay(payer, serial="GUESS001", name="李癸", money_taken=False).code == "PERSON_NOT_MATCHED", "told again, not counted"
+    assert bank.pay(payer, serial="GUESS001", name="李癸", money_taken=False).code == "PERSON_NOT_MATCHED", (
+        "told again, not counted"
+    )
 
     assert bank.query(payer.name, payer.number).code == "TOO_MANY_LOOKUPS"
     assert bank.pay(payer, serial="GUESS002", money_taken=False).code == "TOO_MANY_LOOKUPS"

@@ -18,6 +18,7 @@ from providers.keys import load_private_key, load_public_key_or_certificate
 from providers.wechat.bills import WeChatBills
 from providers.wechat.signing import Signer, Verifier
 from sandbox.core import BEIJING
+from sandbox.remote import SandboxRefusedError
 
 PUBLIC_KEY_ID = "PUB_KEY_ID_0119000032042026112200000001"
 
@@ -60,6 +61,29 @@ def test_wechat_bills_tell_the_day_and_carry_their_hash(wx, wx_pay, remote):
     rows, sums = read_wechat(gzip.decompress(wx.download_bill(flow["download_url"])[1]))
     assert (sums["收入金额"], sums["支出金额"], sums["资金流水总笔数"]) == ("503.45", "80.00", "3.0")
     assert rows[-1]["账户结余(元)"] == "423.45"
+
+
+def test_what_wechat_keeps_stands_in_bill_flow_and_money(wx, wx_pay, remote):
+    account = f"wechat_pay:{MCHID}"
+    remote.keep_fees(account, 60)
+    remote.make_bills_at_once()
+    wx_pay("SB2026112200000001", 38000)
+    wx_pay("SB2026112200000002", 1234)
+    wx.refund("RF1", {"refund": 1234, "total": 1234, "currency": "CNY"}, out_trade_no="SB2026112200000002")
+
+    trade, flow = (json.loads(ask(today())[1]) for ask in (wx.trade_bill, wx.fundflow_bill))
+    rows, sums = read_wechat(gzip.decompress(wx.download_bill(trade["download_url"])[1]))
+    moves, flows = read_wechat(gzip.decompress(wx.download_bill(flow["download_url"])[1]))
+
+    assert [(row["手续费"], row["费率"]) for row in rows] == [("2.28000", "0.60%"), ("0.07404", "0.60%"), ("0.00000", "0.00%")]
+    assert sums["手续费总金额"] == "2.35404"
+    assert [(row["业务类型"], row["收支金额(元)"]) for row in moves if row["业务类型"] == "扣除交易手续费"] == [
+        ("扣除交易手续费", "2.28"), ("扣除交易手续费", "0.07"),
+    ]  # fmt: skip
+    assert (flows["收入金额"], flows["支出金额"], flows["资金流水总笔数"]) == ("392.34", "14.69", "5.0")
+    assert remote.money()[account] == 38000 - 228 - 7
+    with pytest.raises(SandboxRefusedError, match="only its bills"):
+        remote.keep_fees("alipay:1", 60)
 
 
 def test_a_day_without_trades_has_no_bill(wx, ali, remote):
@@ -147,6 +171,11 @@ def test_our_own_readers_understand_what_the_sandbox_writes(  # noqa: PLR0917 (f
     flow = list(wechat_bills.fund_flow(datetime.now(UTC).astimezone(BEIJING).date(), now=datetime.now(UTC)))
     assert [row.amount_fen for row in flow] == [38000, -8000]
     assert flow[-1].balance_fen == 30000
+    remote.keep_fees(f"wechat_pay:{MCHID}", 60)
+    with wechat_bills.fetch(datetime.now(UTC).astimezone(BEIJING).date(), now=datetime.now(UTC)) as bill:
+        assert [row.fee_fen for row in bill.rows()] == [228, 0]
+    funds = wechat_bills.funds(datetime.now(UTC).astimezone(BEIJING).date(), now=datetime.now(UTC))
+    assert (funds.came_fen, funds.went_fen, funds.fee_fen) == (38000, 8000, 228)
 
 
 def test_our_own_readers_hear_of_a_day_without_trades(wechat_bills, alipay_bills):
