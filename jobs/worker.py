@@ -164,7 +164,7 @@ def reconcile_what_was_asked(ports: Ports) -> int:
     return compare_what_was_asked(ports)
 
 
-@sweep("read_lists", cron="*/10 * * * *")
+@sweep("read_lists", cron="* * * * *")
 def read_authorities_lists(ports: Ports) -> int:
     """What the tax authority and the registrar put into their folder."""
     return read_what_came(ports)

@@ -1,7 +1,7 @@
 // What the phone remembers while the tab lives: whose it is, which program is open, where in it one is, and each program's token.
 
 const KEY = "canbao-phone";
-const EMPTY = { owner: 0, program: null, stack: [], tokens: {}, accounts: {}, persons: {} };
+const EMPTY = { owner: 0, program: null, stack: [], tokens: {}, accounts: {}, persons: {}, paid: {} };
 
 function read() {
   try {
@@ -47,6 +47,13 @@ export const session = {
   set token(token) {
     keep({ tokens: { ...kept.tokens, [here()]: token } });
   },
+  // What was paid on this phone: the world tells the tax authority, which a mini-program never would.
+  get paid() {
+    return Object.values(kept.paid);
+  },
+  hasPaid(order, authority) {
+    if (!kept.paid[order.order_no]) keep({ paid: { ...kept.paid, [order.order_no]: { ...order, launch: null, authority } } });
+  },
   changed(account) {
     keep({ accounts: { ...kept.accounts, [here()]: account } });
   },
@@ -54,6 +61,6 @@ export const session = {
     keep({ tokens: { ...kept.tokens, [here()]: null }, accounts: { ...kept.accounts, [here()]: null }, persons: { ...kept.persons, [here()]: null } });
   },
   forgetAll() {
-    keep({ ...EMPTY, tokens: {}, accounts: {}, persons: {} });
+    keep({ ...EMPTY, tokens: {}, accounts: {}, persons: {}, paid: {} });
   },
 };

@@ -1,6 +1,6 @@
 // The right column: Canbao's books beside the money that the providers really hold.
 
-import { make, yuan } from "/phone/dom.js";
+import { make, moment, yuan } from "/phone/dom.js";
 import { named, words } from "./words.js";
 
 const LATEST = 30;
@@ -64,7 +64,7 @@ function transfers(told) {
     make(
       "tr",
       {},
-      make("td", {}, make("div", {}, `${String(each.at).replace("T", " ").slice(0, 19)} · ${each.kind}`), make("div", { class: "hint" }, `${accountName(each.debit_account)} ← ${accountName(each.credit_account)}`)),
+      make("td", {}, make("div", {}, `${moment(each.at)} · ${each.kind}`), make("div", { class: "hint" }, `${accountName(each.debit_account)} ← ${accountName(each.credit_account)}`)),
       make("td", { class: "money" }, yuan(each.amount_fen)),
     ),
   );

@@ -4,6 +4,7 @@ import { make, say, yuan } from "/phone/dom.js";
 import { Phone } from "/phone/phone.js";
 import { isChinese, switchLanguage, whenLanguageChanges } from "/phone/words.js";
 import { get } from "./api.js";
+import { drawAuthorities } from "./authorities.js";
 import { showJournal } from "./journal.js";
 import { orders_path, showOrders } from "./orders.js";
 import { showPost } from "./post.js";
@@ -68,6 +69,7 @@ function talk() {
   say(language, isChinese() ? "English" : "中文");
   language.lang = isChinese() ? "en" : "zh-CN";
   drawWishes();
+  drawAuthorities(phone);
   show();
 }
 

@@ -9,7 +9,7 @@ export const tab = "home";
 
 function who(phone, me) {
   const { account } = me;
-  const name = account.name ?? words().home.guest;
+  const name = account.name ?? words().home.guest[phone.program.platform];
   const other = phone.session.person;
   return make(
     "section",

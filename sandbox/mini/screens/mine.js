@@ -42,7 +42,7 @@ export async function render(phone) {
   const { account } = await phone.api.readMe();
   phone.session.changed(account);
   return [
-    make("section", { class: "who" }, make("span", { class: "face-sign", "aria-hidden": "true" }, icon("person")), make("div", { class: "who-text" }, make("strong", { lang: "zh-CN" }, account.name ?? words().home.guest), make("span", { class: "number" }, account.id_number ?? ""))),
+    make("section", { class: "who" }, make("span", { class: "face-sign", "aria-hidden": "true" }, icon("person")), make("div", { class: "who-text" }, make("strong", { lang: "zh-CN" }, account.name ?? words().home.guest[phone.program.platform]), make("span", { class: "number" }, account.id_number ?? ""))),
     elderSwitch(phone, account),
     phoneNumber(phone, account),
     make("ul", { class: "list" }, line(phone, "wallet", words().mine.orders, "orders"), line(phone, "switch", words().mine.people, "people"), line(phone, "shield", words().mine.consents, "consents")),

@@ -8,15 +8,17 @@ import { words as common } from "../words/phone.js";
 
 const LOOK_EVERY_MS = 1500;
 const LOOK_FOR_MS = 90_000;
+const LOOK_LATER_EVERY_MS = 5000;
+const LOOK_LATER_FOR_MS = 600_000;
 const OVER = new Set(["PAID", "CLOSED", "CANCELLED"]);
 let watching = null;
 
 export const title = () => words().order;
 
 // Ask until Canbao has heard from the provider: its answer comes from the notice, or from asking the provider itself.
-function watch(phone, orderNo, seen) {
+function watch(phone, orderNo, seen, { every, forMs }) {
   clearTimeout(watching);
-  const until = Date.now() + LOOK_FOR_MS;
+  const until = Date.now() + forMs;
   const look = async () => {
     const { name, params } = phone.here;
     if (name !== "order" || params.order_no !== orderNo || Date.now() > until) return;
@@ -26,15 +28,18 @@ function watch(phone, orderNo, seen) {
     } catch (error) {
       return void phone.fail(error);
     }
-    watching = setTimeout(look, LOOK_EVERY_MS);
+    watching = setTimeout(look, every);
   };
-  watching = setTimeout(look, LOOK_EVERY_MS);
+  watching = setTimeout(look, every);
 }
 
 export async function render(phone, params) {
   const order = await phone.api.readOrder({ order_no: params.order_no });
   const isPaid = order.lines.every((line) => ["PAID", "TAX_CONFIRMED", "POSTED"].includes(line.state)) && Boolean(order.paid_at);
-  if (!isPaid && !OVER.has(order.state)) watch(phone, order.order_no, JSON.stringify(order));
+  const posted = order.lines.every((line) => line.state === "POSTED");
+  const pace = isPaid ? { every: LOOK_LATER_EVERY_MS, forMs: LOOK_LATER_FOR_MS } : { every: LOOK_EVERY_MS, forMs: LOOK_FOR_MS };
+  if (!posted && (isPaid || !OVER.has(order.state))) watch(phone, order.order_no, JSON.stringify(order), pace);
+  if (isPaid) phone.session.hasPaid(order, phone.program.authority);
   if (params.pay && order.launch) {
     // Once: coming back to this screen does not open the cashier again.
     params.pay = false;
