@@ -37,7 +37,7 @@ export function cashier(phone, order) {
         make("div", { class: "cashier-head" }, leave, make("h3", {}, words().cashier[platform])),
         make("p", { class: "centred", lang: "zh-CN" }, words().payee),
         make("p", { class: "big money" }, yuan(order.total_fen)),
-        make("dl", { class: "rows" }, make("dt", {}, words().insured), make("dd", {}, order.insured_name), make("dt", {}, words().months), make("dd", {}, order.lines.map((line) => words().month(line.coverage_month)).join("、"))),
+        make("dl", { class: "rows" }, make("dt", {}, words().insured), make("dd", {}, order.insured_name), make("dt", {}, words().months), make("dd", {}, [...new Set(order.lines.map((line) => words().month(line.coverage_month)))].join("、"))),
         faults.length ? make("p", { class: "demo-note" }, `${words().will_go_wrong}${faults.map((each) => named(words().faults, each)).join("、")}`) : null,
         trouble,
         confirm,

@@ -15,7 +15,8 @@ export class Shell {
     this.bar = make("header", { class: "bar" }, this.back, this.title, this.capsule);
     this.notice = make("div", { class: "slot" });
     this.body = make("div", { class: "body" });
-    this.screen = make("div", { class: "screen", tabIndex: -1 }, this.notice, this.body);
+    // In the order of the keyboard, since a long text has nothing else in it to stand on while it is scrolled.
+    this.screen = make("div", { class: "screen", role: "region", tabIndex: 0 }, this.notice, this.body);
     this.foot = make("footer", { class: "foot" });
     this.tabs = make("nav", { class: "tabs" });
     this.cover = make("div", { class: "cover", hidden: true });
@@ -40,6 +41,7 @@ export class Shell {
   frame({ title, canGoBack, bare, tab, closable }) {
     this.bar.hidden = Boolean(bare);
     say(this.title, title);
+    this.screen.setAttribute("aria-label", title);
     this.back.hidden = !canGoBack;
     this.back.setAttribute("aria-label", words().back);
     this.capsule.hidden = !closable;

@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from tests.browser.phone_in_hand import Street, a_street
 from tests.console.browser import PASSWORD, code_at, member
 from tests.doors.house import House
 from tests.own_log import own_log  # noqa: F401 - for every test here
@@ -55,6 +56,14 @@ def pictures_of_pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = Path(given) if given else tmp_path_factory.mktemp("screenshots")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def street(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> Iterator[Street]:
+    """Real processes, for every story of the phone; none are started where there is no browser to walk with."""
+    del chromium
+    with a_street(tmp_path_factory.mktemp("street")) as street:
+        yield street
 
 
 @pytest.fixture

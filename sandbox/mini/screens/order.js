@@ -74,7 +74,7 @@ export async function render(phone, params) {
       make(
         "ul",
         { class: "card lines" },
-        ...order.lines.map((line) => make("li", {}, make("span", {}, words().month(line.coverage_month)), make("span", { class: "hint" }, named(words().bill, line.state)), make("span", { class: "money" }, yuan(line.amount_fen)))),
+        ...order.lines.map((line) => make("li", {}, make("span", {}, `${words().month(line.coverage_month)} ${named(words().insurance, line.insurance_type)}`), make("span", { class: "hint" }, named(words().bill, line.state)), make("span", { class: "money" }, yuan(line.amount_fen)))),
       ),
       isPaid ? make("p", { class: "hint" }, words().three_facts) : null,
     ],

@@ -18,7 +18,7 @@ export async function render(phone) {
         make(
           "button",
           { type: "button", class: "list-row", onclick: () => phone.go("order", { order_no: order.order_no }) },
-          make("span", { class: "what" }, make("strong", { lang: "zh-CN" }, order.insured_name), make("span", {}, order.lines.map((line) => words().month(line.coverage_month)).join("、")), make("small", {}, moment(order.created_at))),
+          make("span", { class: "what" }, make("strong", { lang: "zh-CN" }, order.insured_name), make("span", {}, [...new Set(order.lines.map((line) => words().month(line.coverage_month)))].join("、")), make("small", {}, moment(order.created_at))),
           make("span", { class: "side" }, make("span", { class: "money" }, yuan(order.total_fen)), make("small", { lang: "zh-CN" }, order.state_text)),
         ),
       ),
