@@ -2,6 +2,8 @@
 
     signing_in     /console/sign-in, /console/sign-out, /console/enrolment
     home           /console/, /console/account
+    search         /console/search                a number, or a person by ID number: for whoever does the business
+    people         /console/people/…              one person's story in time order
     staff          /console/staff…                administrators let people in and out
     reviews        /console/reviews…              reviewers decide applications, supervisors are the second person
     counter        /console/counter…              reviewers and supervisors see people at the counter

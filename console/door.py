@@ -23,14 +23,16 @@ from console import (
     home,
     inbox,
     journal,
+    people,
     reconciliation,
     refunds,
     reviews,
+    search,
     signing_in,
     staff,
     words,
 )
-from console.pages import NAVIGATION, blueprint, form_token, is_production, navigation_of, ports, set_cookie
+from console.pages import BUSINESS, NAVIGATION, blueprint, form_token, is_production, navigation_of, ports, set_cookie
 from services.staff import scope_name
 from services.staff_sessions import IDLE_AFTER
 
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 NOUNS: Final = (
     signing_in,
     home,
+    search,
+    people,
     reviews,
     counter,
     counter_orders,
@@ -109,6 +113,7 @@ def of_every_page() -> dict[str, Any]:
         "form_token": form_token,
         "staff": staff_here,
         "navigation": navigation_of(staff_here.roles) if staff_here else [],
+        "may_search": staff_here is not None and not BUSINESS.isdisjoint(staff_here.roles),
         "request_id": g.get("request_id", "-"),
         "words": words,
         "counter_words": counter_words,

@@ -6,8 +6,8 @@ from typing import Any
 
 from console import money_words as told
 from console.money import asked, require_account
-from console.pages import ACCOUNTANTS, about, page, ports, show, show_again
-from services import journal
+from console.pages import ACCOUNTANTS, about, me, page, ports, show, show_again
+from services import journal, person_story
 from services.errors import NotFound
 
 
@@ -27,4 +27,7 @@ def explain() -> Any:
     with ports().begin() as session:
         events = journal.explain(session, payment_no=payment_no)
     payment = next(each.facts for each in events if each.table == "payments")
-    return show("explain.html", number=number, payment=payment, events=events, told=told, rulebook=ports().rulebook)
+    insured = person_story.person_of_payment(ports(), payment_no=payment_no, staff=me())
+    return show(
+        "explain.html", number=number, payment=payment, events=events, insured=insured, told=told, rulebook=ports().rulebook
+    )

@@ -363,6 +363,8 @@ PURPOSES: Final = {
     "own_copy": "向本人提供副本",
     "document_look": "查看申请材料的照片",
     "request_answer": "办理您的个人信息请求",
+    "person_story": "查看您的办事经过（姓名和号码已遮盖）",
+    "person_search": "按证件号码查找（姓名和号码已遮盖）",
 }
 """Why something was opened, as services write it → as the person reads it. A test finds every purpose in the services."""
 MONTH_COLUMNS: Final = frozenset({"coverage_month", "from_month", "start_month", "end_month", "effective_month"})

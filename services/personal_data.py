@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from models.base import Base
+    from models.people import Person
     from services.ports import Ports
 
 NOT_PERSONAL: Final = frozenset({"subject", "request", "reference", "content", "code", "totp", "digest"})
@@ -43,6 +44,15 @@ def open_personal(
         )
     )
     return opened
+
+
+def note_look(session: Session, person: Person, *, purpose: str, who: str, now: datetime) -> None:
+    """Somebody found or was shown a person, masked. Nothing was opened, and the person may know of it all the same."""
+    session.add(
+        PersonalDataAccess(
+            subject_table="persons", subject_id=person.id, columns="name,id_number", purpose=purpose, who=who, at=now
+        )
+    )
 
 
 def _open(ports: Ports, row: Base, column: str, row_id: object) -> str:

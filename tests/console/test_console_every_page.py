@@ -98,6 +98,14 @@ def a_slip(house: House, region: str = "320400") -> str:
     return slip_no
 
 
+def a_person(house: House, region: str = "320400") -> uuid.UUID:
+    """Enrolled there and nowhere else."""
+    number = next(FREE)
+    person = house.world.person(id_number=an_id_number(number % 500, born=f"19{number % 40 + 50}0503"))
+    house.world.enrollment(person, region=region)
+    return person.id
+
+
 PATH_VALUES: dict[str, Callable[[House], Any]] = {
     "number": a_number,
     "application_id": an_application_at_hand,
@@ -112,6 +120,7 @@ PATH_VALUES: dict[str, Callable[[House], Any]] = {
     "day": lambda _house: DAY.isoformat(),
     "batch_id": lambda house: a_batch(house.world),
     "fault_id": lambda house: a_bank_fault(house.world),
+    "person_id": a_person,
 }
 """What stands in a path → how one is made. A page with another value needs a line here."""
 ELSEWHERE: dict[str, Callable[[House], Any]] = {
@@ -127,6 +136,7 @@ ELSEWHERE: dict[str, Callable[[House], Any]] = {
     "merchant_account": lambda _house: ACCOUNTS["650000"],
     "batch_id": lambda house: a_batch(house.world, "650000"),
     "fault_id": lambda house: a_bank_fault(house.world, "650000"),
+    "person_id": lambda house: a_person(house, "650000"),
 }
 """The same in a region that staff of Changzhou have no business with. A page that names a scope needs a line here."""
 
