@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import atexit
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
 from apiflask import APIFlask
+from flask import Response, g, request
 from flask.cli import FlaskGroup
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -57,6 +59,19 @@ DOORS = {
     "webhooks": webhooks.door,
 }
 LARGEST_BODY_BYTES = 64 * 1024
+MACHINES = frozenset({"/healthz", "/readyz", "/metrics"})
+REQUESTS = Counter(
+    "canbao_http_requests_total",
+    "Requests, by the first part of their address and what was answered",
+    ["door", "method", "status"],
+)
+SECONDS = Histogram(
+    "canbao_http_seconds",
+    "From a request's first line to its answer's, by the first part of its address",
+    ["door"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def create_app(settings: Settings | None = None, *, doors: Collection[str] = tuple(DOORS), ports: Ports | None = None) -> Flask:
@@ -85,6 +100,7 @@ def create_app(settings: Settings | None = None, *, doors: Collection[str] = tup
     if ports is not None:
         app.extensions["canbao.ports"] = ports
     _install_machines(app)
+    _install_measures(app)
     for name in doors:
         DOORS[name].install(app)
     return app
@@ -226,6 +242,23 @@ def _install_machines(app: APIFlask) -> None:
         else:
             registry = REGISTRY
         return generate_latest(registry), 200, {"Content-Type": CONTENT_TYPE_LATEST}
+
+
+def _install_measures(app: APIFlask) -> None:
+    """How requests go. The labels are few: a whole address would hold numbers, and make a row of each."""
+
+    @app.before_request
+    def begin() -> None:
+        g.began_at = time.perf_counter()
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        if request.path not in MACHINES:
+            door = request.url_rule.rule.split("/")[1] if request.url_rule else "-"
+            REQUESTS.labels(door, request.method if request.method in METHODS else "-", response.status_code).inc()
+            if "began_at" in g:
+                SECONDS.labels(door).observe(time.perf_counter() - g.began_at)
+        return response
 
 
 cli = FlaskGroup(

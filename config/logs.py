@@ -8,11 +8,16 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
+from prometheus_client import Counter
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
 STRUCK: Final = "***"
+LINES: Final = Counter(
+    "canbao_log_lines_total", "Lines at WARNING and above; one at ERROR means that somebody must act", ["level", "logger"]
+)
+"""By logger, never by text: a module's name holds nobody's data, and there are only so many."""
 
 _PLAIN: Final = re.compile(r"[^a-z0-9]")
 
@@ -82,6 +87,13 @@ def _strike_out_event(_logger: Any, _method: str, event: MutableMapping[str, Any
     return {key: STRUCK if _plain(key) in SECRET_KEYS else _struck(value) for key, value in event.items()}
 
 
+class _Counting(logging.Handler):
+    """Counts lines that somebody may have to look at, whoever writes them."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        LINES.labels(record.levelname.lower(), record.name).inc()
+
+
 def set_up_logs(*, level: str = "INFO", stream: Any = None) -> None:
     """Send structlog and the standard library's loggers through one formatter that strikes personal data out."""
     shared: list[Any] = [
@@ -111,7 +123,7 @@ def set_up_logs(*, level: str = "INFO", stream: Any = None) -> None:
         )
     )
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [handler, _Counting(level=logging.WARNING)]
     root.setLevel(level)
     # They tell every tick at INFO.
     logging.getLogger("procrastinate").setLevel("WARNING")

@@ -7,6 +7,7 @@ Tables of the reference, and the settings tables of both READMEs. A test compare
 from __future__ import annotations
 
 import ast
+import inspect
 import json
 import re
 import sys
@@ -15,7 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from prometheus_client.metrics import MetricWrapperBase
 
+import app  # noqa: F401 - the roof: whatever any process tells Prometheus is known then
 import miniprogram_api
 import models.tables  # noqa: F401 - every model, so that no state machine is missed
 import services.agreement_errors
@@ -44,6 +47,7 @@ from config.settings import (
     load_settings,
 )
 from jobs.commands import COMMANDS
+from jobs.house_measures import MEASURES
 from miniprogram_api.errors import DOOR_CODES, STATUS
 from models import (
     adjustments,
@@ -498,6 +502,57 @@ def commands_page() -> str:
     )
 
 
+TOLD_BY = {
+    "app": "web, letterbox",
+    "config": "each process",
+    "providers": "each process",
+    "webhooks": "letterbox",
+    "miniprogram_api": "web",
+    "public_pages": "web",
+    "console": "web",
+    "jobs.settle": "settle",
+    "jobs": "worker",
+}
+"""Where a metric is declared → the process that tells it; the longer name first."""
+
+
+def metrics_page() -> str:
+    rows = []
+    for name, module in sorted(sys.modules.items()):
+        top = name.split(".", maxsplit=1)[0]
+        if name in TOLD_BY or top in TOLD_BY:
+            source = f"[`{name}`](../../{name.replace('.', '/')}.py)"
+            teller = TOLD_BY.get(name) or TOLD_BY[top]
+            rows += [(*told, teller, source) for told in declared_in(module)]
+    house = "[`jobs.house_measures`](../../jobs/house_measures.py)"
+    rows += [
+        (f"`{name}`", "gauge", ", ".join(f"`{label}`" for label in labels), says, "worker", house)
+        for name, (says, labels) in MEASURES.items()
+    ]
+    return page(
+        "Metrics",
+        "What each process tells Prometheus. web and letterbox answer `/metrics` on their own port, settle and worker where `--metrics` says. "
+        "No label holds anything of a person. A histogram has `_bucket`, `_sum` and `_count` behind its name. Whatever libraries tell beside "
+        "these (`process_…`, `python_…`) is theirs.",
+        table(("metric", "kind", "labels", "meaning", "told by", "source"), sorted(rows)),
+        "One more comes from [`base-backup.sh`](../../deploy/backup/base-backup.sh), by node_exporter's textfile collector: "
+        "`canbao_backup_verified_timestamp_seconds`, when the last base backup was made and verified.",
+        "What to do when one of them is not as it should be: [alerts](../how-to/answer-an-alert.md).",
+    )
+
+
+def declared_in(module: ModuleType) -> Iterator[tuple[str, str, str, str]]:
+    """(name, kind, labels, meaning) of each metric that a module declares itself."""
+    known = [value for value in vars(module).values() if isinstance(value, MetricWrapperBase)]
+    source = inspect.getsource(module) if known else ""
+    for each in known:
+        [family] = each.describe()
+        if f'"{family.name}' not in source:
+            continue  # another module's
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        yield f"`{name}`", family.type, ", ".join(f"`{label}`" for label in each._labelnames), family.documentation  # noqa: SLF001 - it tells them nowhere else
+
+
 def retention_page() -> str:
     policies = load_retention().policies
     parts = []
@@ -549,6 +604,7 @@ def pages() -> dict[Path, str]:
         reference / "commands.md": commands_page(),
         reference / "retention.md": retention_page(),
         ROOT / "client" / "wire.d.ts": types(json.loads((reference / "openapi.json").read_text(encoding="utf-8"))),
+        reference / "metrics.md": metrics_page(),
         ROOT / "README.md": readme("README.md", chinese=False),
         ROOT / "README.zh.md": readme("README.zh.md", chinese=True),
     }

@@ -27,6 +27,7 @@ from jobs.check_config_commands import check_config
 from jobs.counter_commands import counter
 from jobs.debit_commands import debits
 from jobs.list_commands import registrar_list, tax_list, tax_missing_command
+from jobs.machines import Address, read_address
 from jobs.progress import bar
 from jobs.reconciliation_commands import differences, reconcile
 from jobs.refund_commands import refunds
@@ -123,13 +124,26 @@ def assess(month: str) -> None:
     sys.exit(1 if any(each.without_bill for each in done) else 0)
 
 
+def _address(_context: click.Context, _option: click.Parameter, given: str | None) -> Address | None:
+    try:
+        return None if given is None else read_address(given)
+    except ValueError as fault:
+        raise click.BadParameter(str(fault)) from None
+
+
+METRICS = click.option(
+    "--metrics", metavar="HOST:PORT", callback=_address, help="Answer /metrics and /healthz here, such as 127.0.0.1:9101."
+)
+
+
 @click.command("settle")
 @click.option("--once", is_flag=True, help="Settle what waits now, and end.")
-def settle_command(*, once: bool) -> None:
+@METRICS
+def settle_command(*, once: bool, metrics: Address | None) -> None:
     """The settle loop: from waiting notices to books."""
     ports = ports_of()
     if not once:
-        settle_loop.run(ports)
+        settle_loop.run(ports, metrics=metrics)
         return
     from services.settlement import settle
 
@@ -140,12 +154,13 @@ def settle_command(*, once: bool) -> None:
 
 
 @click.command()
-def worker() -> None:
+@METRICS
+def worker(metrics: Address | None) -> None:
     """The sweeps that the clock calls."""
     ports = ports_of()
     url = ports.sessions.kw["bind"].url
     conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    worker_process.run(ports, conninfo=conninfo)
+    worker_process.run(ports, conninfo=conninfo, metrics=metrics, secrets_dir=settings_of().secrets_dir)
 
 
 @click.command("inbox")

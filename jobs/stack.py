@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 BIN: Final = Path(sys.executable).parent
 READY_WITHIN_SECONDS: Final = 60
 STOP_WITHIN_SECONDS: Final = 15
-PORTS: Final = {"web": 8000, "letterbox": 8001, "sandbox": 8100}
+PORTS: Final = {"web": 8000, "letterbox": 8001, "sandbox": 8100, "settle": 9101, "worker": 9102}
 SAYS_WHEN_READY: Final = {"settle": "settle.started", "worker": "worker.started"}
 """Parts without a port say it in their log."""
 
@@ -66,7 +65,6 @@ class Stack:
     @property
     def environment(self) -> dict[str, str]:
         sandbox = self.url("sandbox")
-        multiprocess = self.state_dir / "metrics"
         return {
             # Ours, but of the tests: a setting that nobody knows would stop the start.
             **{name: value for name, value in os.environ.items() if not name.startswith("CANBAO_TEST_")},
@@ -83,7 +81,6 @@ class Stack:
             "CANBAO_ALIPAY_GATEWAY_URL": f"{sandbox}/gateway.do",
             "CANBAO_ALIYUN_IDENTITY_URL": sandbox,
             "CANBAO_ALIYUN_SMS_URL": sandbox,
-            "PROMETHEUS_MULTIPROC_DIR": str(multiprocess),
         }
 
     def command(self, part: str) -> list[str]:
@@ -96,8 +93,8 @@ class Stack:
             ],
             "web": [*gunicorn, "--bind", f"127.0.0.1:{self.ports['web']}", "app:web()"],
             "letterbox": [*gunicorn, "--bind", f"127.0.0.1:{self.ports['letterbox']}", "app:letterbox()"],
-            "settle": [canbao, "settle"],
-            "worker": [canbao, "worker"],
+            "settle": [canbao, "settle", "--metrics", f"127.0.0.1:{self.ports['settle']}"],
+            "worker": [canbao, "worker", "--metrics", f"127.0.0.1:{self.ports['worker']}"],
         }[part]  # fmt: skip
 
     def __enter__(self) -> Self:
@@ -118,9 +115,6 @@ class Stack:
     def prepare(self) -> None:
         """The database, its schema, and every key: ours made by us, theirs issued by the sandbox as a portal would."""
         self.logs.mkdir(parents=True, exist_ok=True)
-        metrics = self.state_dir / "metrics"
-        shutil.rmtree(metrics, ignore_errors=True)
-        metrics.mkdir(parents=True)
         if self.has_own_database:
             self.postgres.__enter__()
         secrets, sandbox = self.state_dir / "secrets", self.state_dir / "sandbox"
@@ -142,13 +136,17 @@ class Stack:
             self._log_begins[part] = log.tell()
             self.processes[part] = subprocess.Popen(  # noqa: S603 - our own commands, no shell
                 self.command(part),
-                env=self.environment,
+                env=self.environment | self._metrics_of(part),
                 cwd=HOME,
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
+
+    def _metrics_of(self, part: str) -> dict[str, str]:
+        """Where its workers put their figures together; each part a folder of its own, or two would answer for each other."""
+        return {"PROMETHEUS_MULTIPROC_DIR": str(self.state_dir / "metrics" / part)} if part in ("web", "letterbox") else {}
 
     def kill(self, part: str) -> None:
         """SIGKILL, with all its children: what a power cut does."""

@@ -21,7 +21,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from config.logs import logger
 from jobs import debit_sweeps  # noqa: F401 - its sweeps are SWEEPS'
-from jobs.sweeping import SWEEPS, sweep
+from jobs.house_measures import HouseMeasures
+from jobs.machines import Heart, answer_machines
+from jobs.sweeping import SWEEPS, begin_measures, sweep
 from services.adjustments import adjust
 from services.agreement_asking import ask_about_agreements
 from services.application_lapsing import lapse_returned
@@ -50,7 +52,9 @@ from services.undelivered import count_given_up
 if TYPE_CHECKING:
     from collections.abc import Hashable
     from datetime import date
+    from pathlib import Path
 
+    from jobs.machines import Address
     from services.ports import Ports
 
 log = logger(__name__)
@@ -58,9 +62,14 @@ log = logger(__name__)
 CONCURRENCY: Final = 4
 """A provider that answers slowly holds one sweep, never all of them."""
 REENTER_SECONDS: Final = 1.0
+BEAT_SECONDS: Final = 5.0
+STUCK_AFTER_SECONDS: Final = 60.0
 A_WEEK: Final = timedelta(days=7)
 OVERDUE: Final = Gauge(
     "canbao_applications_overdue", "Applications that wait longer than was promised", multiprocess_mode="mostrecent"
+)
+LOST_SEALS: Final = Gauge(
+    "canbao_lost_seal_rows", "Sealed values that no key in the file opens", multiprocess_mode="mostrecent"
 )
 GIVEN_UP: Final = Gauge(
     "canbao_messages_given_up",
@@ -123,7 +132,9 @@ def chain_audit_rows(ports: Ports) -> int:
 @sweep("tell_lost_seals", cron="7 * * * *")
 def tell_what_is_lost(ports: Ports) -> int:
     """Rows whose seal key is lost are told once an hour, and when the worker starts."""
-    return tell_lost_seals(ports)
+    lost = tell_lost_seals(ports)
+    LOST_SEALS.set(lost)
+    return lost
 
 
 @sweep("apply_retention", cron="17 19 * * *")
@@ -299,12 +310,25 @@ async def retry_stalled(context: JobContext, timestamp: int) -> None:  # noqa: A
             log.warning("job.let_go", task=job.task_name)
 
 
-def run(ports: Ports, *, conninfo: str) -> None:
-    """The process: runs until SIGTERM or SIGINT, and lets the job in hand end."""
-    asyncio.run(_run(ports, conninfo))
+def run(ports: Ports, *, conninfo: str, metrics: Address | None = None, secrets_dir: Path | None = None) -> None:
+    """The process: runs until SIGTERM or SIGINT, and lets the job in hand end. `metrics` is where Prometheus may ask it, about the whole
+    house too; `secrets_dir` tells it of certificates that end.
+    """
+    heart = Heart(STUCK_AFTER_SECONDS)
+    begin_measures()
+    if metrics is not None:
+        answer_machines(metrics, is_well=heart.is_beating, more=[HouseMeasures(ports, secrets_dir=secrets_dir)])
+    asyncio.run(_run(ports, conninfo, heart))
 
 
-async def _run(ports: Ports, conninfo: str) -> None:
+async def _beat(heart: Heart) -> None:
+    """For as long as the loop itself turns. Sweeps run beside it, and what hangs in one of them is told by its own time."""
+    while True:
+        heart.beat()
+        await asyncio.sleep(BEAT_SECONDS)
+
+
+async def _run(ports: Ports, conninfo: str, heart: Heart) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -319,6 +343,7 @@ async def _run(ports: Ports, conninfo: str) -> None:
     }
     # Beside the loop, and left behind at the end: it reads whole tables.
     threading.Thread(target=_tell_lost_seals_once, args=(ports,), daemon=True).start()
+    beating = asyncio.create_task(_beat(heart))
     log.info("worker.started")
     while not stop.is_set():
         await _until_stopped(asyncio.create_task(_work(app, options)), stop)
@@ -327,12 +352,13 @@ async def _run(ports: Ports, conninfo: str) -> None:
             log.warning("worker.entered_again")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), REENTER_SECONDS)
+    beating.cancel()
     log.info("worker.stopped")
 
 
 def _tell_lost_seals_once(ports: Ports) -> None:
     try:
-        tell_lost_seals(ports)
+        LOST_SEALS.set(tell_lost_seals(ports))
     except SQLAlchemyError as fault:
         log.warning("seals.not_counted", fault=type(fault).__name__)
 

@@ -19,6 +19,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
+from providers.meters import FULL, UNREACHABLE, note_call, note_their_clock, status_class
 from providers.protocols import NotSent, ProviderUnreachable
 
 if TYPE_CHECKING:
@@ -90,11 +91,16 @@ class Line:
             url = self.base_url + url
         kwargs.update(timeout=self._timeout, allow_redirects=False, stream=True)
         if not self._room.acquire(blocking=False):
+            note_call(self.provider, FULL)
             raise NotSent(f"{self.provider}: too many calls at once")
+        began = time.monotonic()
         try:
             answer, trouble = self._exchange(method, url, kwargs, reading)
         finally:
             self._room.release()
+        note_call(self.provider, UNREACHABLE if answer is None else status_class(answer.status_code), time.monotonic() - began)
+        if answer is not None:
+            note_their_clock(self.provider, answer.headers.get("Date"))
         if answer is None:
             raise ProviderUnreachable(f"{self.provider}: {trouble}")
         return answer

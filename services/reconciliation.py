@@ -117,7 +117,7 @@ def _funds(ports: Ports, provider: BillProvider, *, day: date) -> Funds | None:
 def reconcile_what_is_due(ports: Ports) -> int:
     """Compare the days of the last week that never were; answers how many now are. What cannot be had now is due at the next run."""
     done = 0
-    for merchant_account, day in _due(ports):
+    for merchant_account, day in days_due(ports):
         try:
             reconcile(ports, merchant_account=merchant_account, day=day)
         except BillDamaged as fault:
@@ -131,8 +131,8 @@ def reconcile_what_is_due(ports: Ports) -> int:
     return done
 
 
-def _due(ports: Ports) -> list[tuple[str, date]]:
-    """Days whose bill ought to be there and that were never compared: the latest first, of every account."""
+def days_due(ports: Ports) -> list[tuple[str, date]]:
+    """(account, day) whose bill ought to be there and that was never compared: the latest day first, of every account, a week back."""
     now, today = ports.now(), ports.today()
     days = [day for back in range(1, DAYS_BACK + 1) if is_made_up(day := today - timedelta(days=back), now=now)]
     with ports.begin() as session:

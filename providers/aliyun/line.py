@@ -7,16 +7,20 @@ environment: what passes there is TLS, with names and ID numbers inside.
 from __future__ import annotations
 
 import threading
+import time
+from http import HTTPStatus
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
+from providers.meters import FULL, UNREACHABLE, note_call, status_class
 from providers.protocols import NotSent, ProviderRefused, ProviderUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 REFUSALS = range(400, 500)
+PROVIDER = "aliyun"
 
 
 class AliyunLine:
@@ -57,11 +61,15 @@ class AliyunLine:
         client = self._connected()
         asked = getattr(import_module(f"{self._package}.models"), request)(**given)
         if not self._room.acquire(blocking=False):
+            note_call(PROVIDER, FULL)
             raise NotSent("aliyun: too many calls at once")
+        began = time.monotonic()
         try:
             answer, trouble = _asked(getattr(client, action), asked)
         finally:
             self._room.release()
+        status = HTTPStatus.OK if trouble is None else getattr(trouble, "status_code", None)
+        note_call(PROVIDER, status_class(status) if isinstance(status, int) else UNREACHABLE, time.monotonic() - began)
         if trouble is not None:
             refuse(str(getattr(trouble, "code", "") or ""), getattr(trouble, "status_code", None), type(trouble).__name__)
         return answer.body

@@ -358,9 +358,9 @@ def places(aviary: Aviary) -> Iterator[tuple[str, str]]:
     for path in sorted(aviary.stack.logs.iterdir()):
         if path.name != "sandbox.log":
             yield f"log {path.name}", path.read_text(errors="replace")
-    for part in ("web", "letterbox"):
+    for part in ("web", "letterbox", "settle", "worker"):
         yield f"metrics of {part}", requests.get(aviary.stack.url(part) + "/metrics", timeout=10).text
-    for path in sorted((aviary.stack.state_dir / "metrics").iterdir()):
+    for path in sorted((aviary.stack.state_dir / "metrics").glob("*/*.db")):
         yield f"metrics file {path.name}", path.read_bytes().decode("utf-8", "replace")
     for at, answer in enumerate(aviary.answers):
         yield f"answer {at}", answer
