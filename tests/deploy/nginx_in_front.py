@@ -32,7 +32,7 @@ MAIN = """
 daemon off;
 worker_processes 1;
 pid {folder}/nginx.pid;
-error_log {folder}/error.log warn;
+error_log {folder}/main.log warn;
 events {{ worker_connections 512; }}
 http {{
     default_type application/octet-stream;
