@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test quick torture check lint types imports openapi openapi-check docs docs-check client-check format fuzz bench clean
+.PHONY: help setup run demo test quick torture check lint types imports openapi openapi-check docs docs-check client-check format fuzz drill bench clean
 
 help:  ## this menu
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -63,6 +63,9 @@ fuzz: setup  ## an hour of nonsense (FUZZ_SECONDS) for the whole document, and f
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/fuzz.txt
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest -q tests/doors/test_door_fuzzed.py -o log_cli=false -rA --no-header
 	@for target in $(FUZZED); do echo "$$target"; $(BIN)/python -m tests.fuzz.parsers $$target $(FUZZ_SECONDS) || exit 1; done
+
+drill: setup  ## lose the database between two transactions, restore it to a moment, and reconcile what it forgot
+	@$(BIN)/python -m pytest tests/deploy/test_restore_drill.py -v -rs
 
 bench: setup  ## how fast, as ratios within one run; a table and one line of JSON
 	@$(BIN)/python -m bench
