@@ -521,10 +521,11 @@ def metrics_page() -> str:
     for name, module in sorted(sys.modules.items()):
         top = name.split(".", maxsplit=1)[0]
         if name in TOLD_BY or top in TOLD_BY:
-            source = f"[`{name}`](../../{name.replace('.', '/')}.py)"
+            path = name.replace(".", "/") + ".py"
+            source = f"[`{path}`](../../{path})"
             teller = TOLD_BY.get(name) or TOLD_BY[top]
             rows += [(*told, teller, source) for told in declared_in(module)]
-    house = "[`jobs.house_measures`](../../jobs/house_measures.py)"
+    house = "[`jobs/house_measures.py`](../../jobs/house_measures.py)"
     rows += [
         (f"`{name}`", "gauge", ", ".join(f"`{label}`" for label in labels), says, "worker", house)
         for name, (says, labels) in MEASURES.items()
