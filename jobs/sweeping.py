@@ -22,7 +22,8 @@ log = logger(__name__)
 A_MONDAY: Final = 1_767_571_200.0
 """5 January 2026, midnight UTC; any week will do."""
 A_MINUTE_SECONDS: Final = 60.0
-A_WEEK_SECONDS: Final = 7 * 24 * 3600.0
+AN_HOUR_SECONDS: Final = 3600.0
+A_DAY_SECONDS: Final = 24 * 3600.0
 
 SWEEPS: Final = Blueprint()
 """Every sweep of the worker, by name."""
@@ -88,14 +89,17 @@ def measured(name: str, step: Callable[[Ports], object]) -> Callable[[Ports], ob
 
 
 def longest_interval_seconds(cron: str) -> float:
-    """Between two ticks, over a week: `17 2-15 * * *` pauses for eleven hours each night."""
+    """Between two ticks: `17 2-15 * * *` pauses for eleven hours each night. Looked for no longer than until the pattern repeats."""
+    minute, hour, *days = cron.split()[:5]
+    wide = next(seconds for is_so, seconds in (
+        ({minute, hour, *days} == {"*"}, 2 * A_MINUTE_SECONDS), ({hour, *days} == {"*"}, 2 * AN_HOUR_SECONDS),
+        (set(days) == {"*"}, 2 * A_DAY_SECONDS), (True, 400 * A_DAY_SECONDS),
+    ) if is_so)  # fmt: skip
     ticks, longest = croniter(cron, A_MONDAY), 0.0
     was = ticks.get_next(float)
-    while was < A_MONDAY + A_WEEK_SECONDS:
+    while was < A_MONDAY + wide:
         following = ticks.get_next(float)
         longest, was = max(longest, following - was), following
-        if longest < A_MINUTE_SECONDS and was > A_MONDAY + A_MINUTE_SECONDS * 2:
-            break  # ticks by the second, all the same
     return longest
 
 

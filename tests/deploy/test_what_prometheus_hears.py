@@ -139,7 +139,14 @@ def test_of_a_chain_the_first_to_end_counts_and_what_is_no_certificate_is_passed
 
 @pytest.mark.parametrize(
     ("cron", "seconds"),
-    [("* * * * * */2", 2), ("* * * * *", 60), ("*/10 * * * *", 600), ("17 2-15 * * *", 11 * 3600), ("17 19 * * *", 86400)],
+    [
+        ("* * * * * */2", 2),
+        ("* * * * *", 60),
+        ("*/10 * * * *", 600),
+        ("17 2-15 * * *", 11 * 3600),
+        ("17 19 * * *", 86400),
+        ("0 3 * * 1", 7 * 86400),
+    ],
 )
 def test_the_longest_pause_of_a_sweep_is_known(cron, seconds):
     assert sweeping.longest_interval_seconds(cron) == seconds
