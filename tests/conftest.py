@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import re
 import tempfile
 import uuid
 import zlib
@@ -10,13 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine
 from sqlalchemy.orm import sessionmaker
+from xdist.scheduler import LoadFileScheduling
 
 from config.embedded_postgres import EmbeddedPostgres
 from config.rulebook import load_rulebook
@@ -26,6 +29,7 @@ from models.migrate import migrate
 from providers.counters.build import build_slips
 from providers.protocols import Channel
 from services.ports import Ports, transaction_is_open
+from tests.collected import remember
 from tests.factories import DEBIT, World
 from tests.providers.fakes import (
     FakeBills,
@@ -39,6 +43,8 @@ from tests.providers.fakes import (
     FakePayments,
     FakeSms,
 )
+from tests.slates import Pool, Slates
+from tests.town import town  # noqa: F401 - for journeys, and for whoever needs real processes and no settings of their own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,16 +71,43 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """Remember them all; then, after everybody else, put long files first and take every Nth of the points."""
+    remember(config, items)
+    yield
+    order_and_share(config, items)
+
+
+def order_and_share(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Long files first: begun last, they would run on alone while the other workers have nothing left."""
-    items.sort(key=lambda item: item.path.parent.name not in LONG)
+    items.sort(key=lambda item: (not takes_the_town(item.path), item.path.parent.name not in LONG))
     share = config.getoption("--kill-one-in")
     turn = config.getoption("randomly_seed") if share > 1 else 0
     spared = [item for item in items if (point := point_of(item)) and (zlib.crc32(point.encode()) + turn) % share]
     if spared:
         config.hook.pytest_deselected(items=spared)
         items[:] = [item for item in items if item not in set(spared)]
+
+
+@functools.cache
+def takes_the_town(path: Path) -> bool:
+    """Whether a file takes the town that all share (tests/town.py), and has none of its own."""
+    text = path.read_text(encoding="utf-8")
+    return "def town(" not in text and re.search(r"^def \w+\([^)]*\btown\b", text, re.MULTILINE) is not None
+
+
+class ByFileAndTown(LoadFileScheduling):
+    """Each file to one worker, and all who take the town to the same one: building it costs more than many a test."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "the town" if takes_the_town(self.config.rootpath / file) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    return ByFileAndTown(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def point_of(item: pytest.Item) -> str | None:
@@ -165,10 +198,17 @@ def fresh_database(server: Server, template: str) -> Iterator[str]:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+@pytest.fixture(scope="session")
+def slates(server: Server, template: str) -> Iterator[Slates]:
+    slates = Slates(lambda: fresh_database(server, template))
+    yield slates
+    slates.close()
+
+
 @pytest.fixture
-def database_url(server: Server, template: str) -> Iterator[str]:
-    """A fresh database with the whole schema."""
-    with fresh_database(server, template) as url:
+def database_url(slates: Slates) -> Iterator[str]:
+    """A database with the whole schema and nothing in it; as good as fresh (tests/slates.py)."""
+    with slates.lend() as url:
         yield url
 
 
@@ -204,14 +244,19 @@ def ports(database_url: str, rulebook, seals, clock: MovableClock) -> Iterator[P
         yield ports
 
 
+partners_of = functools.cache(load_partners)
+"""Nothing in them changes, and the file is read in 5 ms."""
+
+
 @contextmanager
 def ports_to(
     database_url: str, *, rulebook, seals, clock: MovableClock, miniprograms: Path = SANDBOX_PROGRAMS
 ) -> Iterator[Ports]:
     """What the fixture gives, for tests that need more than one house."""
-    partners = load_partners(miniprograms)
+    partners = partners_of(miniprograms)
     programs = partners.miniprograms
-    engine = create_engine(database_url, pool_size=5, max_overflow=20)
+    pool = Pool.to(database_url)
+    engine = pool.engine() if pool else create_engine(database_url, pool_size=5, max_overflow=20)
     yield Ports(
         clock=clock,
         sessions=sessionmaker(engine, expire_on_commit=False),
@@ -270,7 +315,10 @@ def ports_to(
         sms=FakeSms(calls=CallsOutsideTransactions()),
         documents=FakeDocuments(calls=CallsOutsideTransactions()),
     )
-    engine.dispose()
+    if pool:
+        pool.leave(engine)
+    else:
+        engine.dispose()
 
 
 @pytest.fixture

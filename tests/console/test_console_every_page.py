@@ -29,6 +29,7 @@ from tests.doors.house import House
 from tests.factories import World, an_id_number
 from tests.money_desk import ACCOUNTS, DAY, a_bank_fault, a_batch, a_difference, a_notice, a_refund
 from tests.reviewing import REVIEWER, a_picture, an_applicant, taken_up
+from tests.slates import kept_open
 
 if TYPE_CHECKING:
     import uuid
@@ -187,7 +188,11 @@ def building(server, template, rulebook, seals) -> Iterator[Any]:
     from tests.conftest import MovableClock, fresh_database
 
     clock = MovableClock()
-    with fresh_database(server, template) as url, ports_to(url, rulebook=rulebook, seals=seals, clock=clock) as ports:
+    with (
+        fresh_database(server, template) as url,
+        kept_open(url),
+        ports_to(url, rulebook=rulebook, seals=seals, clock=clock) as ports,
+    ):
         for role, number in NUMBERS.items():
             member(ports, number, role)
         for role in StaffRole:

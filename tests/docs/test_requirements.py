@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.collected import NAMES
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reference" / "requirements.md"
 ROWS = re.findall(r"^\| (R-(?:CZ|XJ)-\d\d) \| (.+?) \| (.+?) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
@@ -17,12 +19,22 @@ CHAPTERS = re.search(r"^Chapters to come: (.+)\.$", PAGE.read_text(encoding="utf
 
 
 @pytest.fixture(scope="module")
-def collected() -> set[str]:
-    """Every test of the files that the page names, as pytest itself finds them; without parameters."""
+def collected(request: pytest.FixtureRequest) -> set[str]:
+    """Every test of the files that the page names, as pytest itself finds them; without parameters.
+
+    Where this very run collected a file, it is believed: a second look at half the suite takes half a minute.
+    """
     files = sorted({name.partition("::")[0] for _no, _what, proof in ROWS for name in TEST.findall(proof)})
-    there = [file for file in files if (ROOT / file).exists()]
+    seen = request.config.stash[NAMES]
+    known = {name.partition("::")[0] for name in seen}
+    return seen | collected_anew([file for file in files if (ROOT / file).exists() and file not in known])
+
+
+def collected_anew(files: list[str]) -> set[str]:
+    if not files:
+        return set()
     listed = subprocess.run(
-        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-o", "addopts=", *there],
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-o", "addopts=", *files],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert listed.returncode == 0, listed.stdout + listed.stderr

@@ -15,6 +15,7 @@ from tests.doors.house import House
 from tests.doors.letters import Letterbox
 from tests.factories import World
 from tests.own_log import own_log  # noqa: F401 - for every test here
+from tests.slates import kept_open
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ PEOPLE = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def shared_database(server, template) -> Iterator[str]:
-    with fresh_database(server, template) as url:
+    with fresh_database(server, template) as url, kept_open(url):
         yield url
 
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import create_engine, text
 from sqlalchemy.orm import sessionmaker
 
-from app import create_app
 from config.logs import set_up_logs
 from config.settings import Settings
 from models.accounts import AccountSession
 from tests.doors import contract
+from tests.doors.applications import borrowed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +49,7 @@ class House:
     settings: Settings = field(default_factory=Settings)
 
     def __post_init__(self) -> None:
-        self.app = create_app(self.settings, doors=self.doors, ports=self.ports)
+        self.app = borrowed(self, settings=self.settings, doors=self.doors, ports=self.ports)
         # The document is made by an application too, once, and whichever is made last has the log.
         contract.the_document()
         set_up_logs(stream=self.log)

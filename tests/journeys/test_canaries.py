@@ -23,9 +23,10 @@ import requests
 from jobs.stack import Stack
 from sandbox.phone import Phone, PhoneRefusedError
 from sandbox.remote import Sandbox
+from tests.commands import canbao
 from tests.factories import an_id_number
-from tests.journeys.conftest import PROGRAMS
 from tests.journeys.desk import INVITATION, Desk
+from tests.town import PROGRAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,10 +70,14 @@ class Aviary:
 
     def staff(self, *words: str, typed: str | None = None) -> str:
         """One of the staff at the operator's own command; what it says is looked at too."""
-        program = str(Path(sys.executable).with_name("canbao"))
-        done = subprocess.run(
-            [program, *words], env=self.stack.environment, input=typed, capture_output=True, text=True, check=False
-        )
+        if typed is None:
+            done = canbao(self.stack.environment, *words)
+        else:
+            # As a process, whose input is no terminal: a runner in this process would echo what is typed.
+            program = str(Path(sys.executable).with_name("canbao"))
+            done = subprocess.run(
+                [program, *words], env=self.stack.environment, input=typed, capture_output=True, text=True, check=False
+            )
         self.answers.append(said := done.stdout + done.stderr)
         return said
 

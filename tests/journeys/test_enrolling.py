@@ -16,8 +16,8 @@ from models.staff import StaffRole
 from sandbox.phone import Phone, PhoneRefusedError
 from tests.console.browser import PASSWORD, code_at, member
 from tests.factories import World, an_id_number
-from tests.journeys.conftest import PROGRAMS
 from tests.journeys.desk import Desk
+from tests.town import PROGRAMS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 

@@ -93,7 +93,7 @@ def test_a_callback_verifies_within_seconds_and_the_phone_never_comes_back(town,
 def test_an_early_callback_that_lies_opens_nothing_and_the_true_end_is_found(town, world):
     town.sandbox.misbehave("app:aliyun", "early", times=1, operation="face_callback")
     phone, check = in_front_of_the_camera(town, world, 2)
-    assert town.sandbox.wait_until_delivered()
+    town.wait_until_delivered()
     time.sleep(5)  # two passes of the sweep
     assert not phone.me()["account"]["verified"]
 
@@ -123,7 +123,7 @@ def test_lost_doubled_and_late_callbacks_end_in_one_verdict_each(town, world):
 
     with ThreadPoolExecutor(len(CASES)) as pool:
         lives = list(pool.map(live, enumerate(CASES)))
-    assert town.sandbox.wait_until_delivered(timeout_seconds=40)
+    town.wait_until_delivered(seconds=40)
     time.sleep(5)
 
     assert {name: end for name, end, _, _ in lives} == {name: expected for name, _, expected, _ in lives}
@@ -141,7 +141,7 @@ def test_a_check_that_somebody_walked_away_from_lapses_once(town, world):
 
     assert ends(phone, check, seconds=70) == ("EXPIRED", False)
     phone.show_face(check)
-    assert town.sandbox.wait_until_delivered()
+    town.wait_until_delivered()
     time.sleep(5)
 
     assert ends(phone, check) == ("EXPIRED", False)

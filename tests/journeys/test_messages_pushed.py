@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.journeys.conftest import PROGRAMS
+from tests.town import PROGRAMS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 
@@ -22,13 +22,6 @@ def pushed_to(town, subject, *, seconds=40):
         assert time.monotonic() < deadline, "nothing was pushed"
         time.sleep(0.3)
     return found
-
-
-def delivered(town, *, seconds=20):
-    deadline = time.monotonic() + seconds
-    while town.sandbox.state(limit=0)["pending_notices"]:
-        assert time.monotonic() < deadline, "events are still under way"
-        time.sleep(0.2)
 
 
 def subject_of(town, phone):
@@ -48,7 +41,7 @@ def test_one_yes_brings_one_message_though_wechat_tells_it_twice_and_forgers_are
     for fault in ("duplicate", "forged", "plain", "stale"):
         town.sandbox.misbehave(f"app:{APP}", fault, times=1, operation="message_push")
     town.sandbox.subscribe(subject, {TEMPLATE: "accept"}, written="xml")
-    delivered(town)
+    town.wait_until_delivered()
 
     order = pays(town, phone)
     (message,) = pushed_to(town, subject)

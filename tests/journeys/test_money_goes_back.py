@@ -133,7 +133,7 @@ def state_of(phone, person, order):
 
 
 def test_a_paid_month_is_confirmed_by_the_tax_authority_and_posted_by_the_registrar_and_the_phone_says_so(town):
-    """Whatever is wrong with the first files; each is read by a process of its own."""
+    """Whatever is wrong with the first files; each is read by a command of its own."""
     authority, day = "tax-320400", "2026-11-21"
     paid = [a_paid_month(town) for _ in range(3)]
     before = town.accounts().get(f"treasury:{authority}", 0)

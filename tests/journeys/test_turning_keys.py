@@ -14,7 +14,7 @@ from config.seals import load_seals
 from models.base import place
 from sandbox.phone import Phone
 from services.resealing import sealed_columns
-from tests.journeys.conftest import PROGRAMS, Town
+from tests.town import PROGRAMS, Town
 
 pytestmark = pytest.mark.slow
 

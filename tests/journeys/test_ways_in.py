@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.phone import Phone, PhoneRefusedError
 from tests.factories import an_id_number
-from tests.journeys.conftest import PROGRAMS
+from tests.town import PROGRAMS
 
 pytestmark = pytest.mark.slow
 
