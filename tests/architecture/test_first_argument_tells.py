@@ -17,12 +17,14 @@ from tests.architecture.reading import (
     functions,
     inside,
     is_begin,
+    modules,
     provider_ports,
     reaches,
     read_module,
 )
 
-EVERY = [pytest.param(read, id=key) for key, read in functions().items()]
+MODULES = sorted(modules().keys() - {"ports"})
+"""One test for each of them, not for each of its functions: thousands of tests would cost more than what they look at."""
 ENDING = frozenset({"commit", "rollback", "begin", "begin_one", "begin_nested", "close"})
 
 
@@ -30,12 +32,21 @@ def calls_of(read: Read) -> list[ast.Call]:
     return [node for node in ast.walk(read.node) if isinstance(node, ast.Call)]
 
 
+def read_in(module: str) -> list[Read]:
+    return [read for read in functions().values() if read.module == module]
+
+
 def verb(call: ast.Call) -> str:
     return call.func.attr if isinstance(call.func, ast.Attribute) else ""
 
 
-@pytest.mark.parametrize("read", EVERY)
-def test_ports_and_session_stand_first_and_under_their_own_names(read: Read):
+@pytest.mark.parametrize("module", MODULES)
+def test_ports_and_session_stand_first_and_under_their_own_names(module: str):
+    for read in read_in(module):
+        stand_first(read)
+
+
+def stand_first(read: Read) -> None:
     names = [argument.arg for argument in read.arguments]
     kinds = {argument.arg: ast.unparse(argument.annotation) for argument in read.arguments if argument.annotation is not None}
 
@@ -46,8 +57,14 @@ def test_ports_and_session_stand_first_and_under_their_own_names(read: Read):
     assert names[: len(leading)] == leading, f"{read}: {', '.join(leading)} come first"
 
 
-@pytest.mark.parametrize("read", [each for each in EVERY if each.values[0].kind == "step"])
-def test_a_step_joins_a_transaction_and_never_ends_or_begins_one(read: Read):
+@pytest.mark.parametrize("module", MODULES)
+def test_a_step_joins_a_transaction_and_never_ends_or_begins_one(module: str):
+    for read in read_in(module):
+        if read.kind == "step":
+            joins(read)
+
+
+def joins(read: Read) -> None:
     ending = [verb(call) for call in calls_of(read) if verb(call) in ENDING]
 
     assert not ending, f"{read} takes a session, so it may not {', '.join(ending)}"
@@ -57,8 +74,14 @@ def test_a_step_joins_a_transaction_and_never_ends_or_begins_one(read: Read):
     )
 
 
-@pytest.mark.parametrize("read", [each for each in EVERY if each.values[0].kind == "pure"])
-def test_a_pure_function_knows_neither_ports_nor_session(read: Read):
+@pytest.mark.parametrize("module", MODULES)
+def test_a_pure_function_knows_neither_ports_nor_session(module: str):
+    for read in read_in(module):
+        if read.kind == "pure":
+            is_pure(read)
+
+
+def is_pure(read: Read) -> None:
     used = {node.id for node in ast.walk(read.node) if isinstance(node, ast.Name)} & {"ports", "session", "connection"}
     verbs = {verb(call) for call in calls_of(read)} & DATABASE_VERBS
 
@@ -66,8 +89,13 @@ def test_a_pure_function_knows_neither_ports_nor_session(read: Read):
     assert not verbs, f"{read} takes neither ports nor session, and calls .{', .'.join(verbs)}()"
 
 
-@pytest.mark.parametrize("read", [each for each in EVERY if each.values[0].begins])
-def test_transactions_never_nest_and_no_provider_is_called_inside_one(read: Read):
+@pytest.mark.parametrize("module", MODULES)
+def test_transactions_never_nest_and_no_provider_is_called_inside_one(module: str):
+    for read in read_in(module):
+        never_nests(read)
+
+
+def never_nests(read: Read) -> None:
     for block in read.begins:
         nested = [other.lineno for other in read.begins if other is not block and inside(block, other)]
         asked = [call.lineno for call in read.provider_calls if inside(block, call)]
@@ -83,14 +111,26 @@ def test_transactions_never_nest_and_no_provider_is_called_inside_one(read: Read
                 assert way is None, f"{read}, line {call.lineno}: {way} asks a provider while a transaction is open"
 
 
-@pytest.mark.parametrize("read", EVERY)
-def test_a_transaction_is_begun_by_the_port_alone(read: Read):
+@pytest.mark.parametrize("module", MODULES)
+def test_a_transaction_is_begun_by_the_port_alone(module: str):
     """`sessions.begin()` or an engine's own would escape the guard against nesting, and the crash tests."""
+    for read in read_in(module):
+        begins_by_the_port(read)
+
+
+def begins_by_the_port(read: Read) -> None:
     begun = [call for call in calls_of(read) if verb(call) in ("begin", "begin_one", "begin_nested")]
 
     assert all(is_begin(call) for call in begun), f"{read}: begin through ports.begin()"
     # As the head of a `with`, so that where it commits can be seen.
     assert len(begun) == len(read.begins), f"{read}: ports.begin() belongs at the head of a with of its own"
+
+
+def test_functions_of_each_kind_were_read():
+    read = functions().values()
+
+    assert min(sum(each.kind == kind for each in read) for kind in ("use case", "step", "pure")) > 100
+    assert sum(bool(each.begins) for each in read) > 100
 
 
 def test_the_list_of_crash_points_is_not_empty_by_mistake():
