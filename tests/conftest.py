@@ -81,7 +81,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def order_and_share(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Long files first: begun last, they would run on alone while the other workers have nothing left."""
-    items.sort(key=lambda item: (not takes_the_town(item.path), item.path.parent.name not in LONG))
+    items.sort(key=lambda item: (shared_by(item.path) is None, item.path.parent.name not in LONG))
     share = config.getoption("--kill-one-in")
     turn = config.getoption("randomly_seed") if share > 1 else 0
     spared = [item for item in items if (point := point_of(item)) and (zlib.crc32(point.encode()) + turn) % share]
@@ -90,19 +90,26 @@ def order_and_share(config: pytest.Config, items: list[pytest.Item]) -> None:
         items[:] = [item for item in items if item not in set(spared)]
 
 
+SHARED = ("town", "street")
+"""Fixtures that are built once for many files: tests/town.py and tests/browser/conftest.py."""
+
+
 @functools.cache
-def takes_the_town(path: Path) -> bool:
-    """Whether a file takes the town that all share (tests/town.py), and has none of its own."""
+def shared_by(path: Path) -> str | None:
+    """Which of them a file takes, unless it makes one of its own."""
     text = path.read_text(encoding="utf-8")
-    return "def town(" not in text and re.search(r"^def \w+\([^)]*\btown\b", text, re.MULTILINE) is not None
+    for name in SHARED:
+        if f"def {name}(" not in text and re.search(rf"^def \w+\([^)]*\b{name}\b", text, re.MULTILINE):
+            return name
+    return None
 
 
 class ByFileAndTown(LoadFileScheduling):
-    """Each file to one worker, and all who take the town to the same one: building it costs more than many a test."""
+    """Each file to one worker, and all who take the same town to the same one: building it costs more than many a test."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        return "the town" if takes_the_town(self.config.rootpath / file) else file
+        return shared_by(self.config.rootpath / file) or file
 
 
 @pytest.hookimpl(optionalhook=True)
