@@ -25,15 +25,17 @@ class Copy:
     borrower: weakref.ref[object]
     config: dict[str, Any] = field(init=False)
     extensions: dict[str, Any] = field(init=False)
+    wsgi_app: Any = field(init=False)
+    """A door may have put something before it; so may a story."""
 
     def __post_init__(self) -> None:
         self.config, self.extensions = dict(self.app.config), dict(self.app.extensions)
+        self.wsgi_app = self.app.wsgi_app
 
     def lend(self, borrower: object, ports: Ports) -> Flask:
         """As if it were new, with these ports."""
         self.borrower = weakref.ref(borrower)
-        for name in [each for each in vars(self.app) if callable(getattr(type(self.app), each, None))]:
-            delattr(self.app, name)  # a story put something over a method
+        self.app.wsgi_app = self.wsgi_app
         for given, now in ((self.config, self.app.config), (self.extensions, self.app.extensions)):
             now.clear()
             now.update(given)
