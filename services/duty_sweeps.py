@@ -83,7 +83,7 @@ RHYTHMS: Final[dict[str, tuple[str, Rhythm]]] = {
     "send_refunds": ("发送退款并查询结果", _every(5)),
     "reconcile": ("取对方账单对账", _hourly(17, 10, 23)),
     "reconcile_asked": ("工作台请求的对账", _every(10)),
-    "read_lists": ("读入税务和社保清单", _every(minutes=10)),
+    "read_lists": ("读入税务和社保清单", _every(60)),
     "tell_tax_missing": ("找出税务迟迟未入库的月份", _hourly(47, 8, 22)),
     "assess": ("生成账单", _every(minutes=10)),
     "adjust": ("基数确定后补差", _hourly(41)),
