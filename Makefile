@@ -10,8 +10,10 @@ help:  ## this menu
 setup:  ## the virtual environment, from hashed locks (every other target does this by itself)
 	@$(PYTHON) bootstrap.py
 
-run: setup  ## everything on this machine: database, sandbox and its page, web, letterbox, settle, worker
-	@$(BIN)/canbao run
+PORT ?= 8000
+
+run: setup  ## everything on this machine: database, sandbox and its page, web, letterbox, settle, worker (PORT=8000)
+	@$(BIN)/canbao run --port $(PORT)
 
 demo: setup  ## one story end to end, without a browser; non-zero if anything disagrees
 	@$(BIN)/canbao demo

@@ -61,7 +61,7 @@ def _with_the_sandbox(settings: Settings) -> Settings:
     is_shipped = settings.miniprograms_file == Settings.model_fields["miniprograms_file"].default
     if not is_shipped or any(name in settings.model_fields_set for name in addresses):
         return settings
-    stack = Stack(settings.state_dir)
+    stack = Stack.as_last_run(settings.state_dir)
     played = load_settings(stack.environment)
     click.echo(f"the shipped mini-programs are the sandbox's: asking {stack.url('sandbox')}, which `make run` starts")
     return settings.model_copy(update={name: getattr(played, name) for name in addresses})

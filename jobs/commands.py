@@ -36,7 +36,7 @@ from jobs.rights_commands import requests, retention
 from jobs.seal_commands import seals
 from jobs.simulate_commands import simulate
 from jobs.slip_commands import slips
-from jobs.stack import Stack, StackFault
+from jobs.stack import PORTS, Stack, StackFault
 from jobs.staff_commands import staff
 from models.migrate import migrate as bring_up_to_date
 from services import assessment, enrollment_feed, inbox, journal
@@ -98,13 +98,25 @@ def import_enrollments(file: Path) -> None:
 
 
 @click.command()
-@click.option("--month", required=True, help="The coverage month, such as 2026-11.")
-def assess(month: str) -> None:
-    """Issue the month's bills by the rulebook. Again changes nothing."""
+@click.option(
+    "--month",
+    "months",
+    required=True,
+    multiple=True,
+    help="The coverage month, such as 2026-11; may be given again for others.",
+)
+def assess(months: tuple[str, ...]) -> None:
+    """Issue a month's bills by the rulebook. Again changes nothing."""
     try:
-        wanted = YearMonth.parse(month)
+        wanted = [YearMonth.parse(month) for month in months]
     except ValueError as fault:
         raise click.ClickException(str(fault)) from None
+    # Every month, also where an earlier one has left something without a bill.
+    sys.exit(1 if any([_assess(month) for month in wanted]) else 0)
+
+
+def _assess(wanted: YearMonth) -> bool:
+    """Issue one month's bills, and say so. Whether something is left without one."""
     with bar() as shown:
         tasks: dict[tuple[str, str, str], TaskID] = {}
 
@@ -121,7 +133,7 @@ def assess(month: str) -> None:
             f"  {each.region} {each.insurance_type} {each.plan_id}: issued {each.issued}, without a bill {each.without_bill}"
             + (f" ({each.why})" if each.why else "")
         )
-    sys.exit(1 if any(each.without_bill for each in done) else 0)
+    return any(each.without_bill for each in done)
 
 
 def _address(_context: click.Context, _option: click.Parameter, given: str | None) -> Address | None:
@@ -220,9 +232,15 @@ def openapi(*, check: bool) -> None:
 
 
 @click.command()
-def run() -> None:
+@click.option(
+    "--port",
+    default=PORTS["web"],
+    show_default=True,
+    help="Of the web; the letterbox has the next one, the sandbox the hundredth after it.",
+)
+def run(port: int) -> None:
     """Everything on this machine: database, sandbox, web, letterbox, settle, worker. Ctrl-C ends it."""
-    stack = Stack(settings_of().state_dir)
+    stack = Stack.from_port(settings_of().state_dir, port)
     # A polite stop from a process manager is a Ctrl-C too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     click.echo("starting: database, keys, schema, sandbox, web, letterbox, settle, worker …")

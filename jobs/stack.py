@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -14,9 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 import requests
+from sqlalchemy import create_engine
 
 from config.embedded_postgres import EmbeddedPostgres
+from config.seal_file import make_file
 from config.settings import HOME
+from models.migrate import migrate
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -25,6 +29,9 @@ BIN: Final = Path(sys.executable).parent
 READY_WITHIN_SECONDS: Final = 60
 STOP_WITHIN_SECONDS: Final = 15
 PORTS: Final = {"web": 8000, "letterbox": 8001, "sandbox": 8100, "settle": 9101, "worker": 9102}
+SEALED_BY: Final = "SM4-GCM"
+PORTS_FILE: Final = "ports.json"
+"""In the state folder: where the stack that was last run from it listened."""
 SAYS_WHEN_READY: Final = {"settle": "settle.started", "worker": "worker.started"}
 """Parts without a port say it in their log."""
 
@@ -58,6 +65,17 @@ class Stack:
     def on_free_ports(cls, state_dir: Path, **more: float) -> Self:
         """For tests and the demo: never in the way of another stack."""
         return cls(state_dir, ports={name: _free_port() for name in PORTS}, is_borrowed=True, **more)  # type: ignore[arg-type]
+
+    @classmethod
+    def from_port(cls, state_dir: Path, port: int) -> Self:
+        """The usual ports, moved so that the web has this one."""
+        return cls(state_dir, ports={name: usual - PORTS["web"] + port for name, usual in PORTS.items()})
+
+    @classmethod
+    def as_last_run(cls, state_dir: Path) -> Self:
+        """Where the stack of this state folder listens, or did; where it would, if it never ran."""
+        kept = state_dir / PORTS_FILE
+        return cls(state_dir, ports=json.loads(kept.read_text())) if kept.exists() else cls(state_dir)
 
     def url(self, part: str) -> str:
         return f"http://127.0.0.1:{self.ports[part]}"
@@ -115,12 +133,16 @@ class Stack:
     def prepare(self) -> None:
         """The database, its schema, and every key: ours made by us, theirs issued by the sandbox as a portal would."""
         self.logs.mkdir(parents=True, exist_ok=True)
+        (self.state_dir / PORTS_FILE).write_text(json.dumps(self.ports))
         if self.has_own_database:
             self.postgres.__enter__()
         secrets, sandbox = self.state_dir / "secrets", self.state_dir / "sandbox"
         self.run([str(BIN / "python"), "-m", "sandbox", "issue", "--home", str(sandbox), "--secrets", str(secrets)])
-        self.run([str(BIN / "canbao"), "seal-keys", "new", "--if-missing"])
-        self.run([str(BIN / "canbao"), "migrate"])
+        # Here, not by our own commands: each would take a second to begin with.
+        make_file(secrets / "seal-keys.json", algorithm=SEALED_BY)
+        engine = create_engine(self.database_url)
+        migrate(engine)
+        engine.dispose()
 
     def run(self, command: list[str]) -> str:
         """One short command, to its end. Raises StackFault with what it said."""

@@ -85,10 +85,8 @@ def enrol(figures: Sequence[Figure]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         feed = Path(folder) / "enrollments.csv"
         write_feed(feed, figures)
-        commands = [("import", "enrollments", str(feed))] + [
-            ("assess", "--month", month) for month in months_to_bill(datetime.now(BEIJING))
-        ]
-        for command in commands:
+        months = [word for month in months_to_bill(datetime.now(BEIJING)) for word in ("--month", month)]
+        for command in (("import", "enrollments", str(feed)), ("assess", *months)):
             done = canbao(*command)
             if done.returncode:
                 raise RuntimeError(f"canbao {' '.join(command[:2])}: {done.stdout}{done.stderr}")
