@@ -112,7 +112,8 @@ def assess(months: tuple[str, ...]) -> None:
     except ValueError as fault:
         raise click.ClickException(str(fault)) from None
     # Every month, also where an earlier one has left something without a bill.
-    sys.exit(1 if any([_assess(month) for month in wanted]) else 0)
+    lacking = [month for month in wanted if _assess(month)]
+    sys.exit(1 if lacking else 0)
 
 
 def _assess(wanted: YearMonth) -> bool:

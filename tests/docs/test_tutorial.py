@@ -60,6 +60,7 @@ class Newcomer:
         self.page.on("pageerror", lambda fault: self.complaints.append(str(fault)))
         self.pictures = pictures
         self.last_output = ""
+        self.kept: set[str] = set()
 
     # The terminal
 
@@ -115,6 +116,7 @@ class Newcomer:
         """What bears these words: on the phone where it is there, else in the world beside it. A way back is gone until it is the last."""
         self._rest()
         target = self._control(label)
+        self._keep(label)
         if target.get_attribute("type") in ("checkbox", "radio"):
             target.check(timeout=SEE_SECONDS * 1000)
         else:
@@ -144,6 +146,15 @@ class Newcomer:
         except PlaywrightError:
             self.page.screenshot(path=str(self.pictures / "tutorial-stuck.png"))
             raise AssertionError(f"{words!r} is nowhere; the page says:\n{self.page.locator('body').inner_text()}") from None
+
+        self._keep(words)
+
+    def _keep(self, words: str) -> None:
+        """A picture of the page where these words are about to be pressed, or were first seen: for people to look at, and for the README."""
+        file = self.pictures / f"tutorial-{words}.png"
+        if "TEST_SCREENSHOTS" in os.environ and words not in self.kept:
+            self.kept.add(words)
+            self.page.screenshot(path=str(file))
 
     def _rest(self) -> None:
         self.page.locator("#phone:not([aria-busy])").wait_for(timeout=SEE_SECONDS * 1000)
