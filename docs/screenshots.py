@@ -20,7 +20,7 @@ ROOT = DOCS.parent
 IMAGES = DOCS / "images"
 MOST_BYTES: Final = 150_000
 STORIES: Final = (
-    "tests/docs/test_tutorial.py",
+    "tests/browser/test_tutorial_in_chromium.py",
     "tests/browser/test_desk_in_chromium.py",
     "tests/browser/test_money_in_chromium.py",
 )

@@ -63,6 +63,7 @@ def skeleton(name: str) -> dict[str, list[str]]:
     return {
         "headings": [line.split(" ")[0] for line in prose.splitlines() if line.startswith("#")],
         "blocks": [block for _kind, block in BLOCK.findall(text)],
+        "images": re.findall(r"!\[[^\]]+\]\(([^)]+)\)", prose),
         "links": [link for link in re.findall(r"\]\(([^)]+)\)", prose) if not link.startswith("README")],
         "rows": [" ".join(row) for row in rows],
         "bullets": [line[:2] for line in prose.splitlines() if line.startswith("- ")],
@@ -70,9 +71,26 @@ def skeleton(name: str) -> dict[str, list[str]]:
     }
 
 
-@pytest.mark.parametrize("part", ["headings", "blocks", "links", "rows", "bullets", "code"])
+@pytest.mark.parametrize("part", ["headings", "blocks", "images", "links", "rows", "bullets", "code"])
 def test_both_readmes_have_the_same(part):
     assert skeleton("README.md")[part] == skeleton("README.zh.md")[part]
+
+
+def test_every_picture_of_the_readme_is_there_and_small():
+    """`python docs/screenshots.py` makes them anew."""
+    pictures = [ROOT / name for name in skeleton("README.md")["images"]]
+
+    assert len(pictures) >= 3
+    assert {picture.name: picture.stat().st_size for picture in pictures if not 0 < picture.stat().st_size <= 150_000} == {}
+    assert {file.name for file in (DOCS / "images").iterdir()} == {picture.name for picture in pictures}
+
+
+def test_a_readme_is_one_page_beside_the_settings():
+    for name in ("README.md", "README.zh.md"):
+        text = text_of(ROOT / name)
+        table = text[text.index("<details>") : text.index("</details>")]
+
+        assert len(text.splitlines()) - len(table.splitlines()) <= 80, name
 
 
 def test_each_readme_leads_to_the_other():

@@ -22,8 +22,7 @@ from playwright.sync_api import Error as PlaywrightError
 
 from config.embedded_postgres import EmbeddedPostgres
 from jobs.stack import PORTS
-from tests.browser.conftest import chromium, pictures_of_pages  # noqa: F401 - fixtures
-from tests.docs.reading import Command, Press, See, steps_of
+from tests.browser.tutorial import Command, Press, See, steps_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -188,7 +187,7 @@ def _free_ports() -> int:
 
 
 @pytest.fixture
-def newcomer(short_folder: Path, chromium: Chromium, pictures_of_pages: Path) -> Iterator[Newcomer]:  # noqa: F811 - fixtures
+def newcomer(short_folder: Path, chromium: Chromium, pictures_of_pages: Path) -> Iterator[Newcomer]:
     if shutil.which("make") is None:
         pytest.skip("no make on this machine")
     newcomer = Newcomer(short_folder, chromium, pictures_of_pages)
@@ -197,6 +196,8 @@ def newcomer(short_folder: Path, chromium: Chromium, pictures_of_pages: Path) ->
     EmbeddedPostgres(short_folder / "state").throw_away()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_first_payment_goes_as_the_page_says(newcomer: Newcomer):
     steps = steps_of(PAGE)
 
