@@ -83,6 +83,9 @@ ROOT = DOCS.parent
 MADE = "<!-- Made by docs/generate.py from the code. Change the code, then run: make docs -->"
 SETTINGS_TABLE = re.compile(r"(<!-- settings -->\n\n).*?(\n\n<!-- /settings -->)", re.DOTALL)
 
+OUR_REFUSALS = frozenset({"403", "404", "409", "422", "429"})
+EVERYWHERE = frozenset(code for code, _title, _detail in DOOR_CODES.values())
+
 CHINESE = {
     "sandbox, or production. Production refuses figures that nobody has confirmed.": "sandbox（沙箱）或 production（生产）。生产模式拒绝尚未核实的数字。",
     "PostgreSQL 16 or newer, as postgresql+psycopg://…; unset: the embedded one.": "PostgreSQL 16 或更新，写作 postgresql+psycopg://…；不设则用内嵌数据库。",
@@ -554,6 +557,36 @@ def declared_in(module: ModuleType) -> Iterator[tuple[str, str, str, str]]:
         yield f"`{name}`", family.type, ", ".join(f"`{label}`" for label in each._labelnames), family.documentation  # noqa: SLF001 - it tells them nowhere else
 
 
+def api_page() -> str:
+    document = json.loads((DOCS / "reference" / "openapi.json").read_text(encoding="utf-8"))
+    by_noun: dict[str, list[tuple[str, str, str]]] = {}
+    for path, calls in document["paths"].items():
+        for method, call in calls.items():
+            refusals = [
+                code
+                for status, answer in call["responses"].items()
+                if status in OUR_REFUSALS
+                for code in re.findall(r"[A-Z][A-Z_]+", answer.get("description", ""))
+                if code not in EVERYWHERE
+            ]
+            needs = (
+                " 🔑" if any(each["name"] == "Idempotency-Key" for each in call["parameters"] if each.get("required")) else ""
+            )
+            name = f"`{method.upper()} {path.removeprefix('/api/v1')}`{needs}"
+            by_noun.setdefault(call["tags"][0], []).append((name, call["summary"], ", ".join(f"`{code}`" for code in refusals)))
+    parts = []
+    for noun in dict.fromkeys(tag["name"] for tag in document["tags"]):
+        if noun in by_noun:
+            parts += [f"## {noun}", table(("call", "what it does", "its own refusals"), by_noun[noun])]
+    return page(
+        "API",
+        "Every call below `/api/v1`, for people with a phone. Fields and types stand in [`openapi.json`](openapi.json), also served at `/openapi.json`; "
+        "[how to call it](../how-to/call-the-api.md) goes through one payment, and [the client](../../client/README.md) does it in JavaScript. 🔑 wants an "
+        "`Idempotency-Key`. What any call may refuse (`SIGN_IN_AGAIN`, `NOT_FOUND`, `FIELDS_INVALID` and the like) is left out here; [all refusals](errors.md).",
+        *parts,
+    )
+
+
 def retention_page() -> str:
     policies = load_retention().policies
     parts = []
@@ -603,6 +636,7 @@ def pages() -> dict[Path, str]:
         reference / "accounts.md": accounts_page(),
         reference / "enrollment-feed.md": feed_page(),
         reference / "commands.md": commands_page(),
+        reference / "api.md": api_page(),
         reference / "retention.md": retention_page(),
         ROOT / "client" / "wire.d.ts": types(json.loads((reference / "openapi.json").read_text(encoding="utf-8"))),
         reference / "metrics.md": metrics_page(),
