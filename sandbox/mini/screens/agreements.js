@@ -17,7 +17,7 @@ function mine(phone, each) {
     [words().card, `${each.bank_name} ${each.card}`],
     [words().insurance, each.insurance_name],
     [words().signed_at, moment(each.signed_at)],
-    [words().next_debit, next ? `${words().next_is(next.day, yuan(next.amount_fen))}${next.to_confirm ? `（${common().to_confirm}）` : ""}` : null],
+    [words().next_debit, next ? `${next.amount_fen ? words().next_is(next.day, yuan(next.amount_fen)) : words().nothing_next(next.day)}${next.to_confirm ? `（${common().to_confirm}）` : ""}` : null],
   ].filter(([, value]) => value);
   const end = async () => {
     await phone.api.terminateWithholdingAgreement({ agreement_id: each.id });

@@ -19,7 +19,7 @@ export async function render(phone) {
       make("h3", { lang: "zh-CN" }, each.insurance_name, make("span", { class: each.state === "ACTIVE" ? "chip good" : "chip" }, named(words().state, each.state))),
       rows([
         [words().area, `${each.region_name} ${each.pooling_area_name}`],
-        [words().runs, `${words().month(each.start_month)} – ${each.end_month ? words().month(each.end_month) : words().to_now}`],
+        [words().runs, words().since(each.start_month, each.end_month)],
         [words().tier, each.tiers.length ? each.tiers.map(tierOf).join("；") : null],
         [words().paid, words().months(each.paid_months)],
         [words().confirmed, words().months(each.tax_confirmed_months)],
