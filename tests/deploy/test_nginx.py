@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
 import socket
 import ssl
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+import requests
 
-from config.settings import HOME
+from app import create_app
+from config.settings import HOME, load_settings
 from jobs.stack import BIN, Stack
 from services.printouts import new_code
 from tests.conftest import fresh_database
@@ -29,18 +36,18 @@ SLOW_SENDERS = 12
 
 @pytest.fixture(scope="module")
 def stack(server, template, tmp_path_factory) -> Iterator[Stack]:
-    """web and letterbox as they are served, each with one worker, behind one trusted proxy."""
+    """web with two workers and letterbox with one, as they are served, behind one trusted proxy."""
     stack = Stack.on_free_ports(tmp_path_factory.mktemp("front"))
     with pytest.MonkeyPatch.context() as patch, fresh_database(server, template) as url:
         patch.setenv("CANBAO_TRUSTED_PROXIES", "1")
-        patch.setenv("WEB_CONCURRENCY", "1")
         stack.has_own_database, stack.database_url = False, url
         stack.logs.mkdir(parents=True)
         home, secrets = stack.state_dir / "sandbox", stack.state_dir / "secrets"
         stack.run([str(BIN / "python"), "-m", "sandbox", "issue", "--home", str(home), "--secrets", str(secrets)])
         stack.run([str(BIN / "canbao"), "seal-keys", "new"])
         try:
-            for part in ("web", "letterbox"):
+            for part, workers in (("web", "2"), ("letterbox", "1")):
+                patch.setenv("WEB_CONCURRENCY", workers)
                 stack.start(part)
             for part in ("web", "letterbox"):
                 stack.wait_for(part)
@@ -292,6 +299,52 @@ def test_the_log_knows_the_place_and_no_number(front):
     assert "/api/v1/pictures" in {line["place"] for line in lines}
     everything = log + (front.folder / "error.log").read_text()
     assert [word for word in (code, "13800138000", "A-TICKET", "bad id") if word in everything] == []
+
+
+# --- several workers
+
+
+def requests_told(stack) -> int:
+    """How many requests for regions web tells Prometheus of, asked of whichever worker answers."""
+    answer = requests.get(stack.url("web") + "/metrics", timeout=15)
+    told = re.findall(
+        rb'^canbao_http_requests_total\{door="api",method="GET",status="200"\} ([0-9.]+)$', answer.content, re.MULTILINE
+    )
+    assert len(told) <= 1
+    return int(float(told[0])) if told else 0
+
+
+def test_whichever_worker_is_asked_tells_of_all_of_them_and_of_those_that_died(stack):
+    before, figures = requests_told(stack), stack.state_dir / "metrics" / "web"
+
+    def ask_regions(_):
+        return requests.get(stack.url("web") + "/api/v1/regions", timeout=15).status_code
+
+    with ThreadPoolExecutor(6) as crowd:
+        assert set(crowd.map(ask_regions, range(24))) == {200}
+    assert len(list(figures.glob("counter_*.db"))) >= 2
+    assert {requests_told(stack) for _ in range(6)} == {before + 24}
+
+    workers = {int(path.stem.split("_")[-1]) for path in figures.glob("counter_*.db")}
+    os.kill(next(pid for pid in workers if Path(f"/proc/{pid}").exists()), signal.SIGKILL)
+    stack.wait_for("web")
+    assert requests_told(stack) == before + 24
+
+
+def test_web_and_letterbox_tell_each_of_itself_alone(stack):
+    assert 'door="api"' not in requests.get(stack.url("letterbox") + "/metrics", timeout=15).text
+
+
+# --- the files
+
+
+def test_whatever_web_and_letterbox_serve_has_a_place_in_nginx_or_is_nobodys_business():
+    """A door that is added later must be let through, or be named here."""
+    served = {rule.rule.split("/")[1] for rule in create_app(load_settings({})).url_map.iter_rules()}
+    routed = set(re.findall(r"location (?:= |~ \"\^)?/([a-z.]+)", (HOME / "deploy" / "nginx" / "canbao.conf").read_text()))
+
+    assert served - routed == {"metrics", "readyz", "healthz", "sandbox", "static"}
+    assert routed - served == {".well"}
 
 
 def test_the_upstreams_of_compose_differ_by_their_hosts_alone():

@@ -96,7 +96,7 @@ except PermissionError:
     pass
 else:
     sys.exit("the flag does nothing")
-import app, argon2, io, psycopg
+import argon2, gunicorn.app.wsgiapp, io, psycopg, sqlalchemy, yaml
 from PIL import Image
 from config.seals import new_seal_keys
 from cryptography.hazmat.primitives.asymmetric import rsa

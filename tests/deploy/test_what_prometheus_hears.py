@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 from io import StringIO
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -23,6 +21,7 @@ from sqlalchemy.orm import sessionmaker
 
 from config.logs import logger, set_up_logs
 from jobs import sweeping, worker
+from jobs.commands import settle_command
 from jobs.house_measures import MEASURES, HouseMeasures
 from jobs.machines import Address, Heart, answer_machines, read_address
 from models.base import new_id
@@ -266,10 +265,7 @@ def test_a_process_that_hangs_says_so_and_still_tells_its_figures(ports):
 
 
 def test_an_address_that_makes_no_sense_ends_the_command_with_a_sentence():
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("canbao")), "settle", "--metrics", "here"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = CliRunner().invoke(settle_command, ["--metrics", "here"])
 
-    assert done.returncode == 2
-    assert "an address looks like 127.0.0.1:9101, not 'here'" in done.stderr
+    assert done.exit_code == 2
+    assert "an address looks like 127.0.0.1:9101, not 'here'" in done.output

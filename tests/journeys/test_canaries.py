@@ -431,3 +431,20 @@ def let_some_out(aviary: Aviary) -> None:
         )
     (aviary.stack.logs / "story.log").write_text(f"{CARD}\n")
     aviary.answers.append(json.dumps({"detail": NAMES["alipay"]}))
+
+
+def test_each_process_tells_prometheus_of_its_own_work(aviary):
+    def told(part: str, path: str = "/metrics") -> str:
+        answer = requests.get(aviary.stack.url(part) + path, timeout=15)
+        assert answer.status_code == 200
+        return answer.text
+
+    settle, worker = told("settle"), told("worker")
+    assert "\ncanbao_settled_total " in settle
+    assert "canbao_house_figures_up" not in settle
+    assert "canbao_sweep_done_timestamp_seconds{" not in settle
+    assert "\ncanbao_house_figures_up 1.0\n" in worker
+    assert 'canbao_sweep_done_timestamp_seconds{sweep="ask_providers"}' in worker
+    assert 'canbao_reconciliation_days_due{merchant_account="' in worker
+    assert 'canbao_certificate_ends_timestamp_seconds{file="' in worker
+    assert told("settle", "/healthz") == told("worker", "/healthz") == "ok\n"
