@@ -15,7 +15,6 @@ from models.orders import OrderState, PaymentOrder
 from models.payments import Payment, PaymentState
 from models.printouts import PrintoutKind, ReceiptFetch
 from services.errors import NotFound
-from services.form_drawing import Sheet, draw
 from services.form_layout import words_of
 from services.printout_errors import NotPaidYet, TooManyPrints
 from services.printouts import PrintedPdf, Standing, Subject, grouped, in_beijing, issue, where_to_verify
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from models.accounts import Account
+    from services.form_drawing import Sheet
     from services.form_layout import Block
     from services.ports import Ports
     from services.printouts import Issued
@@ -69,6 +69,8 @@ def print_receipt(ports: Ports, *, account: Account, order_no: str) -> PrintedPd
         )
         session.add(ReceiptFetch(account_id=account.id, order_id=order_id, at=now))
     sheet = _sheet(paid, issued, blocks, web_url=ports.web_url)
+    from services.form_drawing import draw  # reportlab: whoever prints nothing need not wait for it at every start
+
     return PrintedPdf(content=draw(sheet), title=TITLE, serial=issued.serial)
 
 
@@ -103,6 +105,8 @@ def _refuse_too_many(session: Session, *, account_id: uuid.UUID, now: datetime) 
 
 
 def _sheet(paid: PaidOrder, issued: Issued, blocks: tuple[Block, ...], *, web_url: str) -> Sheet:
+    from services.form_drawing import Sheet
+
     address = where_to_verify(web_url)
     return Sheet(
         title=TITLE,

@@ -22,7 +22,6 @@ from services.application_steps import document_kinds, form_to_print, hold_perso
 from services.application_views import STATES
 from services.consents import require_text
 from services.errors import NotFound
-from services.form_drawing import Sheet, draw
 from services.form_layout import words_of
 from services.people import kept_number
 from services.personal_data import open_personal
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
 
     from config.rulebook import PrintedForm, Region
     from models.accounts import Account
+    from services.form_drawing import Sheet
     from services.form_layout import Block
     from services.ports import Ports
     from services.printouts import Issued
@@ -85,6 +85,8 @@ def print_registration_form(ports: Ports, *, account: Account, application_id: u
         )
         case_no = application.case_no
     sheet = _sheet(form, issued, blocks, case_no=case_no, web_url=ports.web_url)
+    from services.form_drawing import draw  # reportlab: whoever prints nothing need not wait for it at every start
+
     return PrintedPdf(content=draw(sheet), title=form.title, serial=issued.serial)
 
 
@@ -141,6 +143,8 @@ def _read(ports: Ports, session: Session, application: EnrollmentApplication, *,
 
 
 def _sheet(form: PrintedForm, issued: Issued, blocks: tuple[Block, ...], *, case_no: str, web_url: str) -> Sheet:
+    from services.form_drawing import Sheet
+
     address = where_to_verify(web_url)
     return Sheet(
         title=form.title,
