@@ -18,12 +18,13 @@ import { Shell } from "./shell.js";
 import { whenLanguageChanges } from "./words.js";
 import { words } from "./words/phone.js";
 
+const STALE = new Set(["AMOUNT_CHANGED", "BILL_NOT_PAYABLE", "BILL_RESERVED", "CONSENT_TEXT_CHANGED"]);
 const DESKTOP = { name: "desktop", params: {} };
 
 export class Phone {
   constructor(root) {
     this.session = session;
-    this.owners = [];
+    this.owners = null; // until the sandbox has told them
     this.drawing = 0;
     this.listeners = new Set();
     this.shell = new Shell(root, {
@@ -40,15 +41,15 @@ export class Phone {
   }
 
   get owner() {
-    return this.owners[session.owner] ?? null;
+    return this.owners?.[session.owner] ?? null;
   }
 
   // The demo people as the sandbox tells them; other people than before mean another world, and nothing of the old one holds.
   meet(owners) {
     if (JSON.stringify(owners) === JSON.stringify(this.owners)) return;
-    const isFirst = !this.owners.length;
+    const isFirst = this.owners === null;
     this.owners = owners;
-    if (!isFirst || session.owner >= owners.length) session.forgetAll();
+    if (!isFirst || (session.owner && session.owner >= owners.length)) session.forgetAll();
     this.plug();
     this.redraw();
   }
@@ -153,6 +154,11 @@ export class Phone {
     }
   }
 
+  // What a screen changed in its own params holds over a reload too.
+  remember() {
+    keep({ stack: session.stack });
+  }
+
   // Draw this screen anew when it is still the one that asked: for what goes on in the background.
   redrawIf(name) {
     if (this.here.name === name) this.redraw();
@@ -165,6 +171,7 @@ export class Phone {
     if (error.code === "CONSENT_REQUIRED" && told.purpose) {
       more.unshift(this.button(words().problem.read, () => this.go("consent", { purpose: told.purpose })));
     }
+    if (STALE.has(error.code)) more.push(this.button(words().problem.reload, () => this.move(session.stack), "quiet"));
     if (told.order_no) more.unshift(this.button(words().problem.see_order, () => this.go("order", { order_no: told.order_no })));
     if (error.kind === "UNAUTHENTICATED" && error.code === "SIGN_IN_AGAIN") {
       session.signedOut();

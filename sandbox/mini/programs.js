@@ -30,11 +30,11 @@ const titles = define({
 });
 
 export const PROGRAMS = [
-  { code: "jiangsu-tax-wechat", platform: "wechat", appId: "wx3204000000000001", mark: "税", does: "tax", authority: "tax-320400" },
-  { code: "xinjiang-tax-wechat", platform: "wechat", appId: "wx6500000000000001", mark: "税", does: "tax", authority: "tax-650000" },
-  { code: "xinjiang-hrss-wechat", platform: "wechat", appId: "wx6500000000000002", mark: "人社", does: "hrss" },
-  { code: "jiangsu-tax-alipay", platform: "alipay", appId: "2021003204000001", mark: "税", does: "tax", authority: "tax-320400" },
-  { code: "changzhou-hrss-app", platform: "app", appId: "changzhou-hrss-app", mark: "常", does: "hrss" },
+  { code: "jiangsu-tax-wechat", platform: "wechat", appId: "wx3204000000000001", mark: "税", does: "tax", authority: "tax-320400", region: "320400" },
+  { code: "xinjiang-tax-wechat", platform: "wechat", appId: "wx6500000000000001", mark: "税", does: "tax", authority: "tax-650000", region: "650000" },
+  { code: "xinjiang-hrss-wechat", platform: "wechat", appId: "wx6500000000000002", mark: "人社", does: "hrss", region: "650000" },
+  { code: "jiangsu-tax-alipay", platform: "alipay", appId: "2021003204000001", mark: "税", does: "tax", authority: "tax-320400", region: "320400" },
+  { code: "changzhou-hrss-app", platform: "app", appId: "changzhou-hrss-app", mark: "常", does: "hrss", region: "320400" },
 ];
 
 export const programOf = (code) => PROGRAMS.find((each) => each.code === code) ?? null;

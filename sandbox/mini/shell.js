@@ -63,9 +63,12 @@ export class Shell {
   // What a screen's render gave: a node, a list of nodes, or {body, foot}.
   fill(told) {
     const given = told instanceof Node || Array.isArray(told) ? { body: told } : told;
+    const hadFocus = this.inside.contains(document.activeElement);
     this.body.replaceChildren(...[given.body].flat(2).filter(Boolean));
     this.foot.replaceChildren(...[given.foot].flat(2).filter(Boolean));
     this.foot.hidden = !this.foot.childElementCount;
+    // What had the focus is gone: whoever uses the keyboard, or listens, goes on from the new screen.
+    if (hadFocus && !this.inside.contains(document.activeElement)) this.screen.focus({ preventScroll: true });
   }
 
   remark(node) {

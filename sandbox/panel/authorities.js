@@ -11,7 +11,7 @@ const today = () => new Intl.DateTimeFormat("sv-SE", { timeZone: "Asia/Shanghai"
 // The phone shows ID numbers masked, as everybody sees them; the tax authority knows whose they are.
 function idNumberOf(owners, masked) {
   const [head, tail] = [masked.slice(0, 3), masked.slice(-4)];
-  return owners.find((each) => each.id_number.startsWith(head) && each.id_number.endsWith(tail))?.id_number ?? null;
+  return owners?.find((each) => each.id_number.startsWith(head) && each.id_number.endsWith(tail))?.id_number ?? null;
 }
 
 function monthsOf(phone, authority) {

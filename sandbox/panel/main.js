@@ -83,5 +83,4 @@ document.addEventListener("keydown", (event) => event.key === "Escape" && openWo
 language.addEventListener("click", switchLanguage);
 whenLanguageChanges(talk);
 talk();
-phone.redraw();
 keepLooking();

@@ -43,6 +43,26 @@ RUNS_OUT = """
   return told;
 }
 """
+OVERLAPS = """
+() => {
+  // Texts whose boxes lie on each other in one scrolled place: what no eye can read.
+  const told = [], texts = [];
+  const place = at => at.closest(".screen, .foot, .tabs, .bar, .cover, .world, .top");
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const at = walker.currentNode.parentElement, text = walker.currentNode.data.trim();
+    if (!text || !at.checkVisibility({visibilityProperty: true}) || at.closest(".unseen, svg, select")) continue;
+    const range = document.createRange();
+    range.selectNodeContents(walker.currentNode);
+    for (const box of range.getClientRects()) if (box.width > 1) texts.push([text.slice(0, 12), box, place(at)]);
+  }
+  texts.forEach(([one, a, here], at) => texts.slice(at + 1, at + 40).forEach(([two, b, there]) => {
+    const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left), high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+    if (here === there && wide > 2 && high > Math.min(a.height, b.height) * 0.4) told.push(`${one} lies on ${two}`);
+  }));
+  return told;
+}
+"""
 TOO_SMALL = """
 () => {
   const phone = document.getElementById("phone"), told = [];
@@ -86,6 +106,7 @@ PEOPLE = (
     a_person("女儿", 13, born="19950101", others=[{"name": "张三", "id_number": FATHER["id_number"], "relation": "父亲"}]),
     a_person("某丙", 14, born="19880101"),
     a_person("某丁", 15, born="19880202"),
+    a_person("某戊", 16, born="19880303"),
 )
 
 
@@ -240,6 +261,7 @@ class Hand:
         for size in (NARROW, WIDE):
             self.page.set_viewport_size(size)
             faults += [f"{size['width']}: {each}" for each in self.page.evaluate(RUNS_OUT)]
+            faults += [f"{size['width']}: {each}" for each in self.page.evaluate(OVERLAPS)]
             if self.elder:
                 faults += [f"{size['width']}: {each}" for each in self.page.evaluate(TOO_SMALL)]
             self.page.screenshot(path=self.pictures / f"phone-{self.story}-{self._seen:02}-{name}-{size['width']}.png")

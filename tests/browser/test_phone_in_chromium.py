@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-SOMEBODY, DAUGHTER, SHY, PATIENT = range(4)
+SOMEBODY, DAUGHTER, SHY, PATIENT, TOURIST = range(5)
+READ_WITHIN_MS = 90_000
+"""The worker looks for lists every minute."""
 
 
 @pytest.fixture
@@ -53,6 +55,8 @@ def test_own_month_on_wechat(hand: Hand, street: Street):
         hand.press("下载缴费回单")
     assert receipt.value.path().read_bytes().startswith(b"%PDF-")
     assert street.order(payment_no, "wechat_pay")["state"] == "PAID"
+    hand.page.reload()
+    hand.phone.locator("[data-order-state=PAID]").wait_for()
     hand.press("返回首页")
     hand.press("消息")
     hand.phone.get_by_role("heading", name="社保费支付成功").wait_for()
@@ -141,3 +145,100 @@ def test_a_face_is_declined_and_the_bank_card_taken_instead(hand: Hand, street: 
     hand.press("一键缴费")
     hand.pay()
     assert books_agree(street)
+
+
+def test_whoever_does_not_authorise_may_look_around_and_come_back(hand: Hand):
+    hand.take(PATIENT, "xinjiang-tax-wechat")
+    hand.press("暂不授权")
+    hand.phone.get_by_role("heading", name="新疆维吾尔自治区 · 每月缴费标准").wait_for()
+    hand.look("browse")
+    hand.press("立即授权")
+    hand.press("立即授权")
+    hand.button("去办理").wait_for()
+
+
+@pytest.mark.full
+def test_every_other_page_in_both_languages_and_for_elders(hand: Hand):
+    """The app by SMS, what refuses, what explains, whom one pays for, and the page in English."""
+    hand.take(TOURIST, "changzhou-hrss-app")
+    hand.button("获取验证码").wait_for()
+    hand.press("演示：填入机主的资料")
+    hand.press("获取验证码")
+    code = hand.page.locator(".sms-code").first
+    code.wait_for()
+    hand.look("app-sms")
+    hand.phone.get_by_label("短信验证码").fill(str(code.text_content()))
+    hand.press("登录")
+    hand.phone.get_by_role("heading", name="该手机号尚未注册").wait_for()
+    hand.phone.locator(".problem summary").click()
+    assert hand.phone.get_by_text("REGISTER_FIRST").is_visible()
+    hand.look("app-refusal")
+    hand.press("用户注册")
+    hand.button("去办理").wait_for()
+    hand.look("app-home")
+    hand.open("EMPLOYMENT_CLOUD")
+    hand.look("app-submenu")
+    hand.press("关闭程序，回到手机桌面")
+
+    hand.phone.locator("[data-program=jiangsu-tax-wechat]").click()
+    hand.press("立即授权")
+    hand.button("去办理").wait_for()
+    hand.prove("failed")
+    hand.phone.get_by_role("heading", name="没有核验成功").wait_for()
+    hand.look("face-failed")
+    hand.press("获取窗口核验码")
+    hand.phone.get_by_text("等待窗口录入").wait_for()
+    hand.look("counter-code")
+    hand.press("收回这个核验码")
+    hand.button("再试一次刷脸").wait_for()
+    hand.press("再试一次刷脸")
+    hand.press("继续")
+    hand.phone.locator("[data-outcome=passed]").click()
+    hand.press("返回首页")
+    hand.open("SWITCH_PERSON")
+    hand.agree()
+    hand.button("添加他人身份信息").wait_for()
+    hand.look("people")
+    hand.press("添加他人身份信息")
+    hand.phone.get_by_label("姓名").fill("李四")
+    hand.phone.get_by_label("身份证号码").fill(FATHER["id_number"])
+    hand.press("确认")
+    hand.phone.get_by_role("heading", name="未能核对参保人信息").wait_for()
+    hand.look("no-match")
+    hand.page.get_by_role("button", name="English").click()
+    for tab in ("Home", "Messages", "Me"):
+        if tab == "Home":
+            hand.press("Back")
+            hand.press("Back")
+        hand.button(tab).click()
+        hand.look(f"english-{tab.lower()}")
+    for row in ("Payments", "Whom I pay for", "My consents"):
+        hand.button("Me").click()
+        hand.settle()
+        hand.press(row)
+        hand.look(f"english-{row.split()[-1].lower()}")
+        hand.press("Back")
+    hand.phone.get_by_role("switch").check()
+    hand.page.locator("#phone[data-elder=true]").wait_for()
+    for row in ("Payments", "My consents"):
+        hand.press(row)
+        hand.look(f"elder-{row.split()[-1].lower()}")
+        hand.press("Back")
+        hand.settle()
+
+
+@pytest.mark.full
+def test_the_tax_list_makes_it_paid_for_good_and_the_registrars_posts_it(hand: Hand):
+    hand.take(TOURIST, "jiangsu-tax-alipay")
+    hand.press("同意")
+    hand.open("PAY_BY_ID_NUMBER")
+    hand.phone.locator("[data-bill]").check()
+    hand.press("去支付")
+    hand.pay()
+
+    hand.page.get_by_role("button", name="税务局发来今天的清单").click()
+    hand.phone.get_by_role("heading", name="缴费成功", exact=True).wait_for(timeout=READ_WITHIN_MS)
+    hand.look("confirmed")
+    hand.page.get_by_role("button", name="人社局发来今天的清单").click()
+    hand.phone.get_by_text("已记账").first.wait_for(timeout=READ_WITHIN_MS)
+    hand.look("posted")

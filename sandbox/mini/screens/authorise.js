@@ -17,7 +17,7 @@ export async function render(phone) {
     phone.reset("home");
   });
   agree.className = "wide";
-  const refuse = phone.button(words().authorise.refuse, () => phone.tell(words().authorise.refused), "quiet wide");
+  const refuse = phone.button(words().authorise.refuse, () => phone.go("browse"), "quiet wide");
   const wants = platform === "alipay" ? ["profile", "real_name"] : ["profile"];
   return {
     body: [

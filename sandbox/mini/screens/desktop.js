@@ -8,7 +8,7 @@ export const title = () => words().desktop;
 export const bare = true;
 
 export async function render(phone) {
-  if (!phone.owners.length) return make("p", { class: "empty" }, words().nobody);
+  if (!phone.owners?.length) return make("p", { class: "empty" }, words().nobody);
   const picker = make(
     "select",
     { onchange: (event) => phone.takePhoneOf(Number(event.target.value)) },

@@ -69,6 +69,9 @@ function afterwards(phone, ended) {
       make("section", { class: "card" }, make("h3", {}, words().face_state[ended.state] ?? ended.state), ended.advice ? make("p", { lang: "zh-CN" }, ended.advice) : null),
       waysList(phone, ended.ways),
     ],
-    foot: [phone.button(words().face_again, () => phone.replace("face"), "quiet wide")],
+    foot: [
+      phone.button(words().face_again, () => phone.replace("face"), "quiet wide"),
+      ended.ways.length ? null : phone.button(words().without_face, () => phone.replace("ways"), "quiet wide"),
+    ],
   };
 }

@@ -7,6 +7,7 @@ import * as apply_step from "./apply_step.js";
 import * as authorise from "./authorise.js";
 import * as bank_card from "./bank_card.js";
 import * as bills from "./bills.js";
+import * as browse from "./browse.js";
 import * as case_progress from "./case_progress.js";
 import * as cases from "./cases.js";
 import * as check from "./check.js";
@@ -45,6 +46,7 @@ export const SCREENS = {
   authorise,
   bank_card,
   bills,
+  browse,
   case_progress,
   cases,
   check,

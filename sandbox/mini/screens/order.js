@@ -43,6 +43,7 @@ export async function render(phone, params) {
   if (params.pay && order.launch) {
     // Once: coming back to this screen does not open the cashier again.
     params.pay = false;
+    phone.remember();
     queueMicrotask(() => pay(phone, order));
   }
   const confirmed = order.lines.length && order.lines.every((line) => ["TAX_CONFIRMED", "POSTED"].includes(line.state));

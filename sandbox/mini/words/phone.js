@@ -52,6 +52,7 @@ export const words = define({
       refuse: "暂不授权",
       refused: "您没有授权，只能浏览。想办理业务时，随时可以授权。",
     },
+    browse: { title: "随便看看", hotlines: "咨询电话", tiers: "每月缴费标准", counters: "窗口", by_choice: "自选缴费工资" },
     sms: {
       title: "登录或注册",
       phone: "手机号码",
@@ -161,6 +162,7 @@ export const words = define({
       refuse: "Not now",
       refused: "You did not authorise, so you can only look around. You may authorise at any time.",
     },
+    browse: { title: "Look around", hotlines: "Hotlines", tiers: "What a month costs", counters: "Counters", by_choice: "a wage of one's own choice" },
     sms: {
       title: "Sign in or register",
       phone: "Phone number",
