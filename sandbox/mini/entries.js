@@ -20,6 +20,7 @@ export function entryButton(phone, entry) {
     { type: "button", class: `entry ${why ? "off" : ""}`, "data-entry": entry.code, onclick: () => phone.follow(entry) },
     icon(SIGNS[entry.code] ?? "form"),
     make("span", { class: "entry-title", lang: "zh-CN" }, idNumberOf(phone, entry) ?? entry.title),
+    words().entry[entry.code] ? make("span", { class: "why" }, words().entry[entry.code]) : null,
     why ? make("span", { class: "why" }, named(words().why, why)) : null,
   );
 }

@@ -47,7 +47,7 @@ OVERLAPS = """
 () => {
   // Texts whose boxes lie on each other in one scrolled place: what no eye can read.
   const told = [], texts = [];
-  const place = at => at.closest(".screen, .foot, .tabs, .bar, .cover, .world, .top");
+  const place = at => at.closest(".scroll, .screen, .foot, .tabs, .bar, .cover, .world, .top");
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const at = walker.currentNode.parentElement, text = walker.currentNode.data.trim();

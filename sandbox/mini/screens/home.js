@@ -32,7 +32,7 @@ function nextStep(phone, menu) {
   return make(
     "section",
     { class: "card next" },
-    make("h3", {}, `${words().home.next}：`, make("span", { lang: "zh-CN" }, step)),
+    make("h3", {}, `${words().home.next}：`, make("span", { lang: "zh-CN" }, step), words().step[menu.next_step.step] ? ` (${words().step[menu.next_step.step]})` : null),
     make("p", { lang: "zh-CN" }, detail),
     without ? make("p", { class: "hint", lang: "zh-CN" }, without) : null,
     phone.button(words().home.go_on, () => phone.go("prove"), "wide"),

@@ -1,7 +1,7 @@
 // One order: the cashier, and then the truth. 支付成功 is the cashier's word and proves nothing; what Canbao has heard is shown.
 
 import { icon, make, moment, yuan } from "../dom.js";
-import { named } from "../words.js";
+import { isChinese, named } from "../words.js";
 import { cashier } from "../cashier.js";
 import { words } from "../words/pay.js";
 import { words as common } from "../words/phone.js";
@@ -53,7 +53,8 @@ export async function render(phone, params) {
         "section",
         { class: isPaid ? "success" : "card centred", "data-order-state": order.state, role: "status" },
         icon(isPaid ? "done" : OVER.has(order.state) ? "stop" : "clock"),
-        make("h3", { lang: "zh-CN" }, confirmed ? words().confirmed : order.state_text),
+        make("h3", { lang: "zh-CN" }, confirmed ? "缴费成功" : order.state_text),
+  isChinese() ? null : make("p", { class: "hint" }, confirmed ? words().confirmed : named(words().order_state, order.state)),
         make("p", { class: "big money" }, yuan(order.total_fen)),
         order.closed_why ? make("p", { class: "hint", lang: "zh-CN" }, order.closed_why) : null,
         params.paid && !isPaid ? make("p", {}, words().in_doubt) : null,

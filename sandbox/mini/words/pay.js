@@ -18,6 +18,7 @@ export const words = define({
     provisional: "暂按上年基数，多退少补",
     due: (day, note) => `${day}前缴${note ? `（${note}）` : ""}`,
     bill: { UNPAID: "待缴", LOCKED: "支付中", PAID: "支付成功，等待税务入库", TAX_CONFIRMED: "缴费成功", POSTED: "已记账", VOID: "已作废", REFUNDING: "退款中", REFUNDED: "已退款", CLOSED: "已关闭" },
+    order_state: {}, // the API says it in Chinese
     order: "订单",
     orders: "缴费记录",
     no_orders: "还没有订单。",
@@ -83,6 +84,7 @@ export const words = define({
     provisional: "provisional base",
     due: (day) => `due ${day}`,
     bill: { UNPAID: "to pay", LOCKED: "being paid", PAID: "paid, treasury pending", TAX_CONFIRMED: "contribution confirmed", POSTED: "posted", VOID: "void", REFUNDING: "refunding", REFUNDED: "refunded", CLOSED: "closed" },
+    order_state: { CREATED: "being placed", PREPAY: "waiting for payment", UNKNOWN: "asking the provider", PAID: "paid, treasury pending", CLOSED: "closed" },
     order: "Order",
     orders: "Payments",
     no_orders: "No orders yet.",
