@@ -174,6 +174,8 @@ class Hand:
     page: Page
     pictures: Path
     story: str
+    looks_closely: bool = True
+    """With axe too, at screens that it has not seen yet."""
     _seen: int = 0
 
     @property
@@ -266,7 +268,7 @@ class Hand:
                 faults += [f"{size['width']}: {each}" for each in self.page.evaluate(TOO_SMALL)]
             self.page.screenshot(path=self.pictures / f"phone-{self.story}-{self._seen:02}-{name}-{size['width']}.png")
         kind = (name, *(self.phone.get_attribute(f"data-{each}") for each in ("screen", "skin", "elder")))
-        if kind not in self.street.examined:
+        if self.looks_closely and kind not in self.street.examined:
             self.street.examined.add(kind)
             faults += grave_faults(self.page)
         assert not faults, "\n".join([f"{self.story}, {name}:", *faults])
