@@ -67,7 +67,7 @@ fuzz: setup  ## an hour of nonsense (FUZZ_SECONDS) for the whole document, and f
 	@for target in $(FUZZED); do echo "$$target"; $(BIN)/python -m tests.fuzz.parsers $$target $(FUZZ_SECONDS) || exit 1; done
 
 drill: setup  ## lose the database between two transactions, restore it to a moment, and reconcile what it forgot
-	@$(BIN)/python -m pytest tests/deploy/test_restore_drill.py -v -rs
+	@$(BIN)/python -m pytest tests/deploy/test_restore_drill.py -q -s -rs -p no:randomly
 
 bench: setup  ## how fast, as ratios within one run; a table and one line of JSON
 	@$(BIN)/python -m bench

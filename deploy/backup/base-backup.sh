@@ -19,7 +19,8 @@ rm -rf "$home"/base/.[0-9]*.half
 # The log that it needs by itself comes with it, so that it can be verified and started without the archive too.
 pg_basebackup --pgdata="$half" --format=plain --wal-method=stream --checkpoint=fast --manifest-checksums=SHA256 \
     --label="canbao $stamp" --no-password
-finished=$(date +%s)
+# The next whole second: no moment before it is sure to be reached from here.
+finished=$(($(date +%s) + 1))
 pg_verifybackup --quiet "$half"
 sync "$half"
 # Before it has its name: restore.sh must know from which moment on it can be played.
