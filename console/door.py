@@ -117,6 +117,7 @@ def of_every_page() -> dict[str, Any]:
         "request_id": g.get("request_id", "-"),
         "words": words,
         "counter_words": counter_words,
+        "site_name": lambda code: counter_words.site_name(ports().rulebook, code),
         "scope_name": lambda scope: scope_name(ports(), scope),
         "refusal": None,
         "section": f"console.{g.get('section', '')}",
