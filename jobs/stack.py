@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import socket
@@ -23,6 +24,7 @@ from config.settings import HOME
 from models.migrate import migrate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
 BIN: Final = Path(sys.executable).parent
@@ -141,7 +143,8 @@ class Stack:
         # Here, not by our own commands: each would take a second to begin with.
         make_file(secrets / "seal-keys.json", algorithm=SEALED_BY)
         engine = create_engine(self.database_url)
-        migrate(engine)
+        with _hushed("alembic"):
+            migrate(engine)
         engine.dispose()
 
     def run(self, command: list[str]) -> str:
@@ -219,6 +222,16 @@ class Stack:
         self.postgres.leave()
         if self.is_borrowed:
             self.postgres.throw_away()
+
+
+@contextlib.contextmanager
+def _hushed(name: str) -> Iterator[None]:
+    """Whoever starts everything wants to read where to look, and not each step on the way."""
+    told = logging.getLogger(name)
+    before = told.level
+    told.setLevel(logging.WARNING)
+    yield
+    told.setLevel(before)
 
 
 def _free_port() -> int:
