@@ -25,6 +25,8 @@ KEPT = frozenset({"alembic_version"})
 """What the migrations themselves wrote; no test changes it, and if one did, FINGERPRINT would tell."""
 USES = 200
 """Deleted rows stay in the files, since nobody vacuums here: after so many tests a new copy is the cheaper broom."""
+SLOW_SECONDS = 0.25
+"""Wiping takes five thousandths."""
 
 FINGERPRINT = """
 SELECT (SELECT (count(*), sum(xmin::text::bigint)) FROM pg_class WHERE oid >= 16384),
@@ -109,7 +111,10 @@ class Slate:
             with self.pool.prototype.begin() as connection:
                 if not self._is_alone(connection) or look(connection) != self.fingerprint:
                     return False
+                began = time.monotonic()
                 connection.exec_driver_sql(self.sweep)
+                if time.monotonic() - began > SLOW_SECONDS:
+                    self.uses = USES  # somebody left so much that its traces would slow everybody after them
         except SQLAlchemyError:
             return False
         return True
