@@ -421,6 +421,7 @@ def in_the_office(stage: Stage) -> None:
     here = {"version": 1, "reviewer": REVIEWER}
     no = {"reason": DecisionReason.DOCUMENT_MISSING, "remark": "缺少居住证"}
     note_person(ports, who="S1001", id_number=an_id_number(4321), by="S2001")
+    review_queue.stand_of_queue(ports, reviewer=REVIEWER)
     review_queue.list_queue(ports, reviewer=REVIEWER)
     review_queue.place_of(ports, application_id=cases["good"])
     for application_id in cases.values():
