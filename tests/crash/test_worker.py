@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -26,7 +27,7 @@ from tests.crash.theatre import FORGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from multiprocessing.process import BaseProcess
 
     from tests.conftest import Server
 
@@ -44,6 +45,16 @@ def work(scene: Scene) -> None:
 
 def settle_on(scene: Scene) -> None:
     settle.run(build(scene))
+
+
+def hears_sigterm(process: BaseProcess) -> bool:
+    """Whether it has a handler for it by now; until then it would just die of it."""
+    status = Path(f"/proc/{process.pid}/status")
+    if not status.exists():  # no Linux
+        time.sleep(3)
+        return True
+    caught = next(line for line in status.read_text().splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 @dataclass
@@ -244,7 +255,8 @@ def test_a_worker_without_a_database_stops_when_told_to(lonely_house: House):
     assert embedded is not None
     embedded._pg_ctl("stop", "-m", "fast", "-w")
     process = lonely_house.start(work)
-    time.sleep(3)
+    lonely_house.waits_for(lambda: hears_sigterm(process), "the worker begins")
+    time.sleep(1)  # and has tried the database
 
     process.terminate()
     process.join(15)
