@@ -196,7 +196,19 @@ def newcomer(short_folder: Path, chromium: Chromium, pictures_of_pages: Path) ->
     EmbeddedPostgres(short_folder / "state").throw_away()
 
 
-@pytest.mark.slow
+def test_every_word_of_the_tutorial_is_one_of_the_page_and_every_command_is_ours():
+    """What can be known in no time; the story itself takes most of a minute of a processor."""
+    sources = [file for kind in ("js", "py", "html") for file in (ROOT / "sandbox").rglob(f"*.{kind}")]
+    page = "\n".join(file.read_text(encoding="utf-8") for file in sources)
+    steps = steps_of(PAGE)
+    words = {step.label for step in steps if isinstance(step, Press)} | {step.words for step in steps if isinstance(step, See)}
+
+    assert [word for word in sorted(words) if word.removesuffix("*") not in page] == []
+    assert [step.line for step in steps if isinstance(step, Command) and not OURS.fullmatch(step.line)] == []
+    assert len(words) > 15
+
+
+@pytest.mark.full
 @pytest.mark.timeout(600)
 def test_the_first_payment_goes_as_the_page_says(newcomer: Newcomer):
     steps = steps_of(PAGE)
