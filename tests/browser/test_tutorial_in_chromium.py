@@ -164,13 +164,13 @@ class Newcomer:
         self.printed.close()
         if self.running is None:
             return None
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.running.pid, signal.SIGINT)
-        try:
-            return self.running.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.running.pid, signal.SIGKILL)
-            return self.running.wait()
+        # Ctrl-C; then as a process manager would, since a shell's background has its children ignore the first.
+        for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.running.pid, sign)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return self.running.wait(60)
+        return None
 
 
 def _free_ports() -> int:
