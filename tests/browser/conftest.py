@@ -38,13 +38,19 @@ class Silent(WSGIRequestHandler):
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Chromium]:
+def chromium_here() -> str:
     """Skips where the machine has none: Playwright's own would have to be downloaded, and an office tests what it uses."""
     found = next((path for path in map(shutil.which, NAMES) if path), None)
     if found is None:
         pytest.skip("no Chromium on this machine: install it (Debian: apt-get install chromium) to try the pages in a browser")
+    return found
+
+
+@pytest.fixture(scope="module")
+def chromium(chromium_here: str) -> Iterator[Chromium]:
+    """No longer than a module: while Playwright is there, an event loop runs in this thread, and nobody else's can."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=list(ARGUMENTS))
+        browser = playwright.chromium.launch(executable_path=chromium_here, args=list(ARGUMENTS))
         yield browser
         browser.close()
 
@@ -59,9 +65,9 @@ def pictures_of_pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def street(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> Iterator[Street]:
+def street(tmp_path_factory: pytest.TempPathFactory, chromium_here: str) -> Iterator[Street]:
     """Real processes, for every story of the phone; none are started where there is no browser to walk with."""
-    del chromium
+    del chromium_here
     with a_street(tmp_path_factory.mktemp("street")) as street:
         yield street
 
