@@ -216,6 +216,7 @@ def put_slip_into_drawer(stage: Stage) -> None:
 
 
 def pay_slips_out(stage: Stage) -> None:
+    stage.settle()  # whoever died may have left the paper's money in the inbox, and staff pay out what is booked
     return_surplus(stage.ports)
     send_refunds(stage.ports)
     for each in counter_refunds.list_pay_outs(stage.ports, way=SLIP):
