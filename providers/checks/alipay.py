@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 from providers.alipay.client import AlipayClient
 from providers.alipay.messages import template_faults
 from providers.alipay.pay import NOT_FOUND
-from providers.checks.common import answers, impossible_number
-from providers.http import Line
+from providers.checks.common import impossible_number, reached
 from providers.keys import load_aes_key, load_public_key_or_certificate, refuse_our_own
 from providers.protocols import ProviderRefused, ProviderUnreachable
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from config.settings import Miniprogram, Partners
     from providers.checks.common import Desk
+    from providers.http import Line
     from providers.keys import ProviderKey
 
 CONSOLE: Final = "开放平台 → 开发设置 → 接口加签方式"
@@ -33,11 +33,11 @@ def check_alipay(desk: Desk, partners: Partners) -> None:
     programs = {code: program for code, program in partners.miniprograms.items() if program.platform == "alipay"}
     if not programs:
         return
-    line = Line(provider="alipay", base_url=desk.settings.alipay_gateway_url)
-    is_there = desk.calls and answers(desk, line, "CANBAO_ALIPAY_GATEWAY_URL")
-    for code, program in programs.items():
-        _check_program(desk, code, program, line=line if is_there else None)
-    line.close()
+    with reached(
+        desk, provider="alipay", base_url=desk.settings.alipay_gateway_url, setting="CANBAO_ALIPAY_GATEWAY_URL"
+    ) as line:
+        for code, program in programs.items():
+            _check_program(desk, code, program, line=line)
 
 
 def _check_program(desk: Desk, code: str, program: Miniprogram, *, line: Line | None) -> None:

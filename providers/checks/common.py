@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from config.clock import BEIJING
 from config.settings import SettingsFault, secret
+from providers.http import Line
 from providers.keys import KeyFileError, load_private_key, rsa_sign, rsa_verifies
 from providers.protocols import ProviderUnreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from config.clock import Clock
     from config.findings import Report
     from config.settings import Settings
-    from providers.http import Line
 
 Loaded = TypeVar("Loaded")
 
@@ -76,7 +77,17 @@ def impossible_number(now: datetime) -> str:
     return f"{now.astimezone(BEIJING):%Y%m%d%H%M%S}checkcfg{secrets.token_hex(4)}"
 
 
-def answers(desk: Desk, line: Line, setting: str) -> bool:
+@contextmanager
+def reached(desk: Desk, *, provider: str, base_url: str, setting: str) -> Iterator[Line | None]:
+    """A line to a provider, closed afterwards; None where nobody is to be called, or nobody answered, which is told."""
+    line = Line(provider=provider, base_url=base_url)
+    try:
+        yield line if desk.calls and _answers(desk, line, setting) else None
+    finally:
+        line.close()
+
+
+def _answers(desk: Desk, line: Line, setting: str) -> bool:
     """Whether anybody is there, and what time it is there: told, and True where it is worth asking more."""
     try:
         told = line.request("GET", "")

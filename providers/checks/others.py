@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from config.settings import SettingsFault
 from providers.banks.build import build_banks
-from providers.checks.common import answers, impossible_number
+from providers.checks.common import impossible_number, reached
 from providers.counters.build import build_counters
-from providers.http import Line
 from providers.keys import KeyFileError, load_public_key_or_certificate
 from providers.pictures import build_document_store, build_scanner
 from providers.protocols import NewsKind, ProviderError
@@ -36,11 +35,8 @@ POS_REFUSALS: Final = {
 def check_pos(desk: Desk, partners: Partners) -> None:
     if not partners.pos:
         return
-    is_there = False
-    if desk.calls:
-        line = Line(provider="unionpay", base_url=desk.settings.unionpay_url)
-        is_there = answers(desk, line, "CANBAO_UNIONPAY_URL")
-        line.close()
+    with reached(desk, provider="unionpay", base_url=desk.settings.unionpay_url, setting="CANBAO_UNIONPAY_URL") as line:
+        is_there = line is not None
     for code, pos in partners.pos.items():
         at = f"pos.{code}"
         ours = desk.private_key(f"{at}.private_key_file", pos.private_key_file)

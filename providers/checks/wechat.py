@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 
-from providers.checks.common import answers, impossible_number
-from providers.http import Line
+from providers.checks.common import impossible_number, reached
 from providers.keys import (
     load_api_v3_key,
     load_message_aes_key,
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from config.settings import Merchant, Miniprogram, Partners
     from providers.checks.common import Desk
+    from providers.http import Line
     from providers.keys import ProviderKey
 
 PORTAL: Final = "商户平台 → 账户中心 → API安全"
@@ -56,17 +56,15 @@ def check_wechat(desk: Desk, partners: Partners) -> None:
     programs = {code: program for code, program in partners.miniprograms.items() if program.platform == "wechat"}
     merchants = {number: merchant for number, merchant in partners.merchants.items() if merchant.channel == "wechat_pay"}
     if programs:
-        line = Line(provider="wechat", base_url=desk.settings.wechat_api_url)
-        is_there = desk.calls and answers(desk, line, "CANBAO_WECHAT_API_URL")
-        for code, program in programs.items():
-            _check_program(desk, code, program, line=line if is_there else None)
-        line.close()
+        with reached(desk, provider="wechat", base_url=desk.settings.wechat_api_url, setting="CANBAO_WECHAT_API_URL") as line:
+            for code, program in programs.items():
+                _check_program(desk, code, program, line=line)
     if merchants:
-        line = Line(provider="wechat-pay", base_url=desk.settings.wechat_pay_url)
-        is_there = desk.calls and answers(desk, line, "CANBAO_WECHAT_PAY_URL")
-        for number, merchant in merchants.items():
-            _check_merchant(desk, number, merchant, line=line if is_there else None)
-        line.close()
+        with reached(
+            desk, provider="wechat-pay", base_url=desk.settings.wechat_pay_url, setting="CANBAO_WECHAT_PAY_URL"
+        ) as line:
+            for number, merchant in merchants.items():
+                _check_merchant(desk, number, merchant, line=line)
 
 
 def _check_program(desk: Desk, code: str, program: Miniprogram, *, line: Line | None) -> None:
