@@ -17,12 +17,17 @@ Told = dict[str, Any]
 TIMEOUT_SECONDS = 3
 
 
-def compare(core: Core) -> Told:
-    """Canbao's clearing accounts beside what the providers really hold."""
+def money(core: Core) -> dict[str, int]:
+    """Every merchant account there is, and what the provider holds in it, in fen."""
     held = {f"wechat_pay:{mchid}": 0 for mchid in core.world.wechat_merchants}
     held |= {f"alipay:{seller}": 0 for seller in core.world.sellers} | core.banks.money()
     held |= {f"unionpay_pos:{mer_id}": 0 for mer_id in core.world.unionpay_merchants}
-    held |= {f"bank_counter:{bank.account}": 0 for bank in core.world.counter_banks.values()} | orders.money(core.store)
+    return held | {f"bank_counter:{bank.account}": 0 for bank in core.world.counter_banks.values()} | orders.money(core.store)
+
+
+def compare(core: Core) -> Told:
+    """Canbao's clearing accounts beside what the providers really hold."""
+    held = money(core)
     try:
         with requests.Session() as session:
             session.trust_env = False

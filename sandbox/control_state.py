@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from sandbox import fees, notices, orders, payments, users
+from sandbox import books, fees, notices, orders, payments, users
 from sandbox.control import BadOrderError, asked, complain, guard, needed
 from sandbox.core import Core, rfc3339
 from sandbox.orders import Order, State
@@ -54,12 +54,7 @@ def state(core: Core, limit: int) -> dict[str, Any]:
     return {
         "orders": views(core, orders.newest(core.store, limit)),
         "orders_total": total["n"] if total else 0,
-        "money": {f"wechat_pay:{mchid}": 0 for mchid in core.world.wechat_merchants}
-        | {f"alipay:{seller}": 0 for seller in core.world.sellers}
-        | core.banks.money()
-        | {f"unionpay_pos:{mer_id}": 0 for mer_id in core.world.unionpay_merchants}
-        | {f"bank_counter:{bank.account}": 0 for bank in core.world.counter_banks.values()}
-        | orders.money(core.store),
+        "money": books.money(core),
         "pending_notices": notices.pending(core.store),
         "probes": notices.probes(core.store),
         "canbao_url": core.canbao_url,
